@@ -25,7 +25,8 @@ def adjectives(t, rng, most):
     colour = t.colour if t.kind not in ("girl", "boy") else None
     if s.material == "glass" and rng.random() < .5:
         colour = None
-    words = [t.size, "sleeping" if s.sleeping else None, "lit" if s.lit and t.kind == "lamp" else None,
+    size = None if t.kind in ("girl", "boy") and t.size == "large" else t.size
+    words = [size, "sleeping" if s.sleeping else None, "lit" if s.lit and t.kind == "lamp" else None,
              "open" if s.open else None, colour, s.pattern if t.kind not in ("girl", "boy") else None,
              s.material]
     words = [w for w in words if w]
@@ -46,10 +47,13 @@ def clothes(t, rng):
 
 
 class Writer:
-    """Phrases of one caption; a thing named twice becomes 'the ...'."""
+    """Phrases of one caption; a thing named twice becomes 'the ...'.
+
+    `vague` is set when that would leave open which of two is meant.
+    """
 
     def __init__(self, scene, rng):
-        self.scene, self.rng, self.named = scene, rng, set()
+        self.scene, self.rng, self.named, self.vague = scene, rng, set(), False
 
     def phrase(self, things, dressed=True):
         rng, first = self.rng, things[0]
@@ -58,10 +62,13 @@ class Writer:
                     if w and all(w in t.attributes for t in things)]
             noun = PLURAL.get(first.kind, first.kind + "s")
             return " ".join([COUNTS[len(things)]] + same[:2] + [noun])
+        alike = [t for t in self.named if t.kind == first.kind and t is not first]
         if first in self.named:
+            self.vague |= bool(alike)
             return "the " + first.kind
         self.named.add(first)
-        text = article(" ".join(adjectives(first, rng, rng.choice([1, 2, 2, 3])) + [first.kind]))
+        words = adjectives(first, rng, rng.choice([1, 2, 2, 3])) + [first.kind]
+        text = " ".join(["another"] + words) if alike else article(" ".join(words))
         if first.kind in ("girl", "boy") and dressed and rng.random() < .75:
             text += " " + clothes(first, rng)
         if first.kind == "house" and rng.random() < .5:
@@ -131,8 +138,14 @@ def place(scene, rng):
 
 
 def sentence(scene, rng, relations):
-    """One caption from the relations at hand."""
+    """One caption from the relations at hand, or None if it came out ambiguous."""
     writer = Writer(scene, rng)
+    text = compose(writer, scene, rng, relations)
+    return None if writer.vague else text
+
+
+def compose(writer, scene, rng, relations):
+    """Chooses a form: a group, a list, one relation or two."""
     real = [r for r in relations if r[1] != "group"]
     groups = [r for r in relations if r[1] == "group"]
     style = rng.random()
@@ -165,7 +178,7 @@ def write(scene):
     wanted, lines = rng.choice([2, 3, 4]), []
     for _ in range(30):
         line = sentence(scene, rng, relations)
-        if line not in lines:
+        if line and line not in lines:
             lines.append(line)
         if len(lines) == wanted:
             break

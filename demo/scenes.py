@@ -532,8 +532,8 @@ def write(folder, seed, count):
                           "category_id": OBJECTS.index(t.kind) + 1,
                           "bbox": [x0, y0, x1 - x0, y1 - y0], "area": t.area, "iscrowd": 0,
                           "attributes": t.attributes})
-    info = {"description": "pairmill demo scenes", "version": "1.0", "year": 2026,
-            "contributor": "pairmill", "url": "", "date_created": "2026-01-01", "seed": seed}
+    info = {"description": "pairmill demo scenes, seed %d" % seed, "version": "1.0", "year": 2026,
+            "contributor": "pairmill", "url": "", "date_created": "2026/01/01"}
     licenses = [{"id": 1, "name": "Apache License 2.0",
                  "url": "https://www.apache.org/licenses/LICENSE-2.0"}]
     for image in images:
