@@ -504,12 +504,18 @@ def overlap(a, b):
     return w * h / min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
 
 
+def render_scene(seed, index=0):
+    """Scene `index` of a seed with its picture, before JPEG, as .image (Pillow)."""
+    scene = Scene(seed, index)
+    scene.image = Image.fromarray(scene.render())
+    return scene
+
+
 def make(seed, index):
     """Scene `index` of a seed: (JPEG bytes, Scene with .things, caption strings)."""
-    scene = Scene(seed, index)
-    rgb = scene.render()
+    scene = render_scene(seed, index)
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=92)
+    scene.image.save(out, "JPEG", quality=92)
     return out.getvalue(), scene, captions.write(scene)
 
 

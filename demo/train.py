@@ -1,6 +1,6 @@
 """Trains the demo detector from nothing on rendered scenes, with a fixed seed.
 
-    python3 demo/train.py --steps 3200 --out demo/model.safetensors
+    python3 demo/train.py --steps 2100 --out demo/model.safetensors
 
 Every step takes BATCH freshly rendered scenes of one network size; no scene
 is seen twice. RPN and heads are trained together, as in Faster R-CNN's
@@ -240,9 +240,9 @@ def train(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=3200)
+    parser.add_argument("--steps", type=int, default=2100)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--held-out", type=int, default=300, help="scenes to measure on")
     parser.add_argument("--checkpoint", help="also write the weights here every 500 steps")
     parser.add_argument("--out", default=model.DEFAULT_WEIGHTS)
