@@ -26,9 +26,10 @@ def adjectives(t, rng, most):
     if s.material == "glass" and rng.random() < .5:
         colour = None
     size = None if t.kind in ("girl", "boy") and t.size == "large" else t.size
-    words = [size, "sleeping" if s.sleeping else None, "lit" if s.lit and t.kind == "lamp" else None,
-             "open" if s.open else None, colour, s.pattern if t.kind not in ("girl", "boy") else None,
-             s.material]
+    pattern = s.pattern if t.kind not in ("girl", "boy") else None
+    words = [size, "sleeping" if s.sleeping else None,
+             "lit" if s.lit and t.kind == "lamp" else None,
+             "open" if s.open else None, colour, pattern, s.material]
     words = [w for w in words if w]
     while len(words) > most:
         words.remove(rng.choice(words))
@@ -72,7 +73,8 @@ class Writer:
         if first.kind in ("girl", "boy") and dressed and rng.random() < .75:
             text += " " + clothes(first, rng)
         if first.kind == "house" and rng.random() < .5:
-            text += " with " + article(rng.choice(["%s door" % first.door, "%s roof" % first.second]))
+            part = rng.choice(["%s door" % first.door, "%s roof" % first.second])
+            text += " with " + article(part)
         return text
 
     def clause(self, relation, finite):

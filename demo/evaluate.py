@@ -75,8 +75,7 @@ class Tally:
         self.covered += sum(iou_one(box, out["roi_boxes"]).max() >= .5 for box in truth)
         taken = np.zeros(len(things), bool)
         for box, score, which, row in zip(boxes, scores, ids, index):
-            overlap = np.where((kind == which) & ~taken, iou_one(box, truth), 0) if len(truth) else \
-                np.zeros(1)
+            overlap = np.append(np.where((kind == which) & ~taken, iou_one(box, truth), 0), 0)
             hit = overlap.max() >= .5
             self.scores[which].append(score)
             self.right[which].append(hit)

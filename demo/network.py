@@ -79,7 +79,7 @@ class Network(nn.Module):
         return self.norms[name](x) if name in self.norms else x
 
     def features(self, images):
-        """[N][3][H][W] -> [N][C4][h][w]; the input is scaled into BN's comfortable range."""
+        """[N][3][H][W] -> [N][C4][h][w]"""
         return model.backbone(self.conv, images, CONFIG)
 
     def rpn(self, feature_map):
@@ -158,7 +158,8 @@ class Network(nn.Module):
             bias = None if bias is None else bias.detach().double()
             if name in self.norms:
                 norm = self.norms[name]
-                factor = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
+                deviation = (norm.running_var.double() + norm.eps).sqrt()
+                factor = norm.weight.detach().double() / deviation
                 weight = weight * factor.view(-1, 1, 1, 1)
                 bias = norm.bias.detach().double() - norm.running_mean.double() * factor
             std = {"rpn_bbox_pred": rpn_std, "bbox_pred": box_std}.get(name)

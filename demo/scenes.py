@@ -46,7 +46,8 @@ COLOUR_OF = {
     "dog": ["black", "white", "gray", "brown", "brown"],
     "bird": ["red", "blue", "yellow", "black", "white", "green"],
     "flower": ["red", "pink", "yellow", "white", "purple", "blue", "orange"],
-    "mushroom": ["red", "red", "brown", "white", "purple"], "apple": ["red", "red", "green", "yellow"],
+    "mushroom": ["red", "red", "brown", "white", "purple"],
+    "apple": ["red", "red", "green", "yellow"],
     "pear": ["green", "yellow"], "banana": ["yellow"] * 4 + ["green"],
     "bottle": ["green", "blue", "brown", "white", "red"], "fish": [c for c in ANY if c != "brown"],
 }
@@ -192,7 +193,9 @@ class Scene:
         x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
         x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
         slack = .05 * self.short
-        if x0 < -slack or x1 > self.width + slack or y0 < -slack / 2 or y1 > self.height + slack / 2:
+        if x0 < -slack or x1 > self.width + slack:
+            return False
+        if y0 < -slack / 2 or y1 > self.height + slack / 2:
             return False
         for _, others in self.clusters:
             for o in others:
@@ -281,8 +284,8 @@ class Scene:
 
     def make_group(self, x, y, depth):
         """Two to four of a kind and a colour."""
-        kind = self.rng.choice([k for k in SETTINGS[self.setting]
-                                if k not in PERSON and k not in ("house", "table", "kite", "clock")])
+        alone = PERSON + ("house", "table", "kite", "clock")
+        kind = self.rng.choice([k for k in SETTINGS[self.setting] if k not in alone])
         count = self.rng.choice([2, 2, 3, 4])
         first = self.thing(kind, plain=True)
         first.size = None

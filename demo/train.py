@@ -1,6 +1,8 @@
-"""Trains the demo detector from nothing on rendered scenes, with a fixed seed.
+"""Trains the demo detector on rendered scenes, with a fixed seed.
 
-    python3 demo/train.py --steps 3600 --out demo/model.safetensors
+    python3 demo/train.py --out stage1.safetensors
+    python3 demo/train.py --resume stage1.safetensors --first 100000 --steps 1600 \\
+        --rois 20 --rate 0.0012
 
 Every step takes BATCH freshly rendered scenes of one network size; no scene
 is seen twice. RPN and heads are trained together, as in Faster R-CNN's
@@ -32,7 +34,8 @@ from vocabulary import ATTRIBUTES, COLOURS, MATERIALS, OBJECTS, PATTERNS
 SEED = 20260
 BATCH, ANCHORS = 4, 128
 BOX_STD = (.1, .1, .2, .2)
-TRAINED_ON = "synthetic scenes of 30 kinds of drawn objects, rendered by demo/scenes.py (seed %d)" % SEED
+TRAINED_ON = ("synthetic scenes of 30 kinds of drawn objects, rendered by demo/scenes.py (seed %d)"
+              % SEED)
 
 
 # --- data ------------------------------------------------------------------
@@ -216,7 +219,8 @@ def train(args):
     source = batches(args.first)
     if args.resume:
         net.unfold(tensorfile.load(args.resume)[0], BOX_STD)
-        net.adopt_statistics(lambda batch: losses(net, batch, args.rois), itertools.islice(source, 12))
+        net.adopt_statistics(lambda batch: losses(net, batch, args.rois),
+                             itertools.islice(source, 12))
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=.01)
     mean, began = np.zeros(5), time.time()
     for step, batch in zip(range(args.steps), source):
@@ -245,10 +249,10 @@ def train(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=2100)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rois", type=int, default=20, help="RoIs an image")
+    parser.add_argument("--rois", type=int, default=48, help="RoIs an image")
     parser.add_argument("--first", type=int, default=0, help="number of the first scene")
     parser.add_argument("--resume", help="go on from these weights instead of nothing")
     parser.add_argument("--held-out", type=int, default=300, help="scenes to measure on")
