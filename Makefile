@@ -1,0 +1,69 @@
+# pairmill: `make help` lists the targets.  Variants: make DEBUG=1, make SANITIZE=address,undefined, make SANITIZE=thread.
+SHELL   := /bin/bash
+CC      ?= gcc
+VARIANT := $(if $(SANITIZE),$(subst $() ,-,$(subst $(comma),-,$(SANITIZE))),$(if $(DEBUG),debug,release))
+comma   := ,
+B       := build/$(if $(filter clang%,$(CC)),clang-)$(subst $(comma),-,$(VARIANT))
+
+PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng
+MISSING  := $(shell for p in $(PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef \
+          -Wpointer-arith -Wvla -Wconversion -Wno-sign-conversion -Werror
+OPT    := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,$(if $(DEBUG),-O0,-O3))
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -pthread -I. \
+          -MMD -MP $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg,$(PACKAGES))) -lm -pthread
+
+objs    = $(patsubst %.c,$B/%.o,$(wildcard $(addsuffix /*.c,$1)))
+COMMON  = $(call objs,common)
+ROOMS   = $(filter-out %_main.o $B/ops/main.o,$(call objs,common detector sceneparse recipes shards broker workers ops))
+CLIENT  = $(call objs,common recipes shards)
+UNIT    = $(call objs,tests/unit)
+E2E     = $(call objs,tests/e2e)
+
+all: $B/pairmill ## all: build the programs and the trainers' library (the default)
+
+# A missing library is named once, before the compiler can complain about its header.
+packages-present:
+	@$(if $(MISSING),echo "pairmill needs $(MISSING) (pkg-config names): run scripts/install-packages build" >&2; exit 1,:)
+
+$B/%.o: %.c | packages-present
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$B/ops/cmd_version.o: CFLAGS += -DPM_COMMIT='"$(COMMIT)"'
+
+$B/pairmill: $B/ops/main.o $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
+
+$B/pairmill-decode: $B/workers/decode_main.o $B/workers/decode_image.o $(COMMON)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) $(shell pkg-config --libs libseccomp spng libjpeg)
+
+$B/libpairmill.so: $(CLIENT)
+	$(CC) $(OPT) -shared -o $@ $^ $(LIBS)
+
+$B/tests/unit-tests: $(UNIT) $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+$B/tests/e2e-tests: $(E2E) $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
+	$B/tests/unit-tests -j2
+
+format: ## format: lay out every source file by .clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint: ## lint: banned functions, layout, and headers that compile alone
+	scripts/lint
+
+clean: ## clean: delete everything built
+	rm -rf build
+
+help: ## help: list the targets
+	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: all packages-present unit format lint clean help
+-include $(shell find $B -name '*.d' 2>/dev/null)
