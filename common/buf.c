@@ -26,7 +26,8 @@ int buf_reserve(struct buf *b, size_t more)
 {
     size_t need;
     if (__builtin_add_overflow(b->n, more, &need) || need > b->limit) {
-        return err_set(E_TOO_BIG, "a buffer of at most %zu bytes was asked to hold %zu more than its %zu",
+        return err_set(E_TOO_BIG,
+                       "a buffer of at most %zu bytes was asked to hold %zu more than its %zu",
                        b->limit, more, b->n);
     }
     if (need <= b->room) {
@@ -87,7 +88,8 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     va_copy(again, ap);
     const int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    int rc = n < 0 ? err_set(E_FORMAT, "text could not be formatted") : buf_reserve(b, (size_t)n + 1);
+    int rc =
+        n < 0 ? err_set(E_FORMAT, "text could not be formatted") : buf_reserve(b, (size_t)n + 1);
     if (rc == 0) {
         vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;

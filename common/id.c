@@ -64,7 +64,8 @@ int id_from_hex(const char *hex, struct id *out)
 {
     size_t n = 0;
     const char *end = NULL;
-    if (sodium_hex2bin(out->b, ID_BYTES, hex, strlen(hex), NULL, &n, &end) || n != ID_BYTES || *end) {
+    if (sodium_hex2bin(out->b, ID_BYTES, hex, strlen(hex), NULL, &n, &end) || n != ID_BYTES ||
+        *end) {
         return err_set(E_FORMAT, "\"%.80s\" is not an id (64 hexadecimal digits)", hex);
     }
     return 0;

@@ -3,9 +3,9 @@
  *
  *     log_info("shard_sealed", "shard=%llu pairs=%zu", ...);
  *
- * Nothing in a per-job path logs above debug.  A warning that may repeat goes through log_warn_rare(),
- * which prints the same event at most once a minute, with the number that were held back.
- * Captions are never logged, only their length and hash.  Any thread may call.
+ * Nothing in a per-job path logs above debug.  A warning that may repeat goes through
+ * log_warn_rare(), which prints the same event at most once a minute, with the number that were
+ * held back. Captions are never logged, only their length and hash.  Any thread may call.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

@@ -24,7 +24,8 @@ struct philox_block philox4x32(const uint32_t counter[4], const uint32_t key[2])
 struct draw draw_stream(uint64_t seed, uint32_t recipe, uint32_t epoch, uint64_t subject,
                         enum draw_purpose purpose)
 {
-    /* The recipe's number goes through the golden ratio so that nearby seeds and recipes do not meet. */
+    /* The recipe's number goes through the golden ratio so that nearby seeds and recipes do not
+     * meet. */
     const uint64_t key = seed ^ (uint64_t)recipe * 0x9E3779B97F4A7C15u;
     return (struct draw){
         .key = {(uint32_t)key, (uint32_t)(key >> 32)},

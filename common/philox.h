@@ -5,8 +5,8 @@
  * known-answer vectors of their Random123 distribution are in tests/unit/test_philox.c.
  *
  * A stream is (seed, recipe, epoch, subject, purpose): the i-th number of a stream depends on these
- * and on nothing that was drawn before, so a new purpose never shifts another purpose's draws, and any
- * sample can be recomputed alone.  Costs about 10 ns a block of four numbers.
+ * and on nothing that was drawn before, so a new purpose never shifts another purpose's draws, and
+ * any sample can be recomputed alone.  Costs about 10 ns a block of four numbers.
  */
 #ifndef COMMON_PHILOX_H
 #define COMMON_PHILOX_H

@@ -1,10 +1,11 @@
 /*
- * Records in memory: what a worker found out about a medium (visual record) and about one text of it
- * (pair record), as typed views.
+ * Records in memory: what a worker found out about a medium (visual record) and about one text of
+ * it (pair record), as typed views.
  *
- * The shard codec (shards/record_codec.h) fills these from stored bytes and writes stored bytes from them;
- * recipes read them.  They own nothing: every pointer is borrowed, valid as long as the bytes that the
- * filler names (a decoded record, a worker's own arrays).  Absent optional parts are NULL with count 0.
+ * The shard codec (shards/record_codec.h) fills these from stored bytes and writes stored bytes
+ * from them; recipes read them.  They own nothing: every pointer is borrowed, valid as long as the
+ * bytes that the filler names (a decoded record, a worker's own arrays).  Absent optional parts are
+ * NULL with count 0.
  */
 #ifndef COMMON_RECORD_H
 #define COMMON_RECORD_H
@@ -26,20 +27,21 @@ enum box_order { BOX_BY_CONFIDENCE = 1, BOX_BY_PROPOSAL = 2 };
 /* One image.  n regions, D features a region, C classes including background at column 0. */
 struct visual_record {
     struct id medium;
-    uint32_t width;  /* px */
-    uint32_t height; /* px */
+    uint32_t width;       /* px */
+    uint32_t height;      /* px */
     struct view detector; /* the model's name and digest, UTF-8 */
     struct view locator;  /* where the medium's bytes were found: "path:/data/1.jpg" */
     enum box_convention convention;
     enum box_order order;
 
-    uint32_t n;                /* regions */
-    const float *boxes;        /* [n][4] x1 y1 x2 y2, absolute px of the original image */
-    const float *conf;         /* [n] best class score among classes whose NMS the region survived */
+    uint32_t n;         /* regions */
+    const float *boxes; /* [n][4] x1 y1 x2 y2, absolute px of the original image */
+    const float *conf;  /* [n] best class score among classes whose NMS the region survived */
     const uint16_t *object_id; /* [n] 0-based, background excluded */
     const float *object_conf;  /* [n] */
-    const uint16_t *attr_id;   /* [n] 0-based, "no attribute" excluded; NULL where the model has none */
-    const float *attr_conf;    /* [n] */
+    const uint16_t
+        *attr_id; /* [n] 0-based, "no attribute" excluded; NULL where the model has none */
+    const float *attr_conf; /* [n] */
 
     enum feature_dtype feature_dtype;
     uint32_t dim;            /* D */
@@ -97,10 +99,10 @@ struct sentence {
 struct pair_record {
     struct id id;
     struct id medium;
-    uint64_t group;     /* media that count as "the same image" when a negative is drawn */
-    struct view source; /* where the pair was ingested from, UTF-8 */
-    struct view key;    /* its key within the source, UTF-8 */
-    struct view split;  /* "train", "val", ... or empty */
+    uint64_t group;         /* media that count as "the same image" when a negative is drawn */
+    struct view source;     /* where the pair was ingested from, UTF-8 */
+    struct view key;        /* its key within the source, UTF-8 */
+    struct view split;      /* "train", "val", ... or empty */
     uint64_t coco_image_id; /* 0 = none, as for the next three */
     uint64_t coco_caption_id;
     uint64_t vg_id;

@@ -1,8 +1,8 @@
 /*
  * The verbs of `pairmill`, one file each: ops/cmd_<verb>.c holds cmd_<verb>().
  *
- * A verb gets its own arguments (argv[0] is the verb), parses them with getopt_long, prints results on
- * standard output and one sentence on standard error when something is wrong.
+ * A verb gets its own arguments (argv[0] is the verb), parses them with getopt_long, prints results
+ * on standard output and one sentence on standard error when something is wrong.
  */
 #ifndef OPS_COMMAND_H
 #define OPS_COMMAND_H
@@ -10,10 +10,10 @@
 /* Exit codes of every verb. */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_PROBLEM = 1,  /* the command ran and found something wrong */
-    EXIT_USAGE = 2,    /* the arguments are not understood */
-    EXIT_REFUSED = 3,  /* refused because of a version */
-    EXIT_BROKEN = 70,  /* the world is broken: disk, memory */
+    EXIT_PROBLEM = 1, /* the command ran and found something wrong */
+    EXIT_USAGE = 2,   /* the arguments are not understood */
+    EXIT_REFUSED = 3, /* refused because of a version */
+    EXIT_BROKEN = 70, /* the world is broken: disk, memory */
 };
 
 typedef int (*command_fn)(int argc, char **argv);

@@ -1,4 +1,5 @@
-/* Philox against the known answers of its authors' Random123 distribution (kat_vectors, philox4x32 10). */
+/* Philox against the known answers of its authors' Random123 distribution (kat_vectors, philox4x32
+ * 10). */
 #include <criterion/criterion.h>
 
 #include "common/philox.h"
@@ -52,6 +53,7 @@ Test(draw, below_stays_below_and_reaches_all)
         seen[v]++;
     }
     for (int i = 0; i < 7; i++) {
-        cr_assert(seen[i] > 850 && seen[i] < 1150, "value %d was drawn %u times of 7000", i, seen[i]);
+        cr_assert(seen[i] > 850 && seen[i] < 1150, "value %d was drawn %u times of 7000", i,
+                  seen[i]);
     }
 }
