@@ -89,6 +89,9 @@ enum ingest_result {
     INGEST_RESULTS,
 };
 
+/* The limits that queue_ingest() enforces: E_TOO_BIG.  Changes nothing. */
+int queue_check_item(const struct queue_item *item) MUST_CHECK;
+
 int queue_ingest(struct queue *q, const struct queue_item *item,
                  enum ingest_result *result) MUST_CHECK;
 

@@ -122,7 +122,7 @@ static int add_pair(struct queue *q, const struct queue_item *item, const struct
     return problem ? 0 : want(q, item, pair);
 }
 
-int queue_ingest(struct queue *q, const struct queue_item *item, enum ingest_result *result)
+int queue_check_item(const struct queue_item *item)
 {
     if (item->blob.n > QUEUE_ITEM_MAX || item->locator.n > QUEUE_LOCATOR_MAX ||
         item->locator.n == 0) {
@@ -130,10 +130,19 @@ int queue_ingest(struct queue *q, const struct queue_item *item, enum ingest_res
                        "an item has %zu bytes and a locator of %zu; at most %d and %d are allowed",
                        item->blob.n, item->locator.n, QUEUE_ITEM_MAX, QUEUE_LOCATOR_MAX);
     }
+    return 0;
+}
+
+int queue_ingest(struct queue *q, const struct queue_item *item, enum ingest_result *result)
+{
+    int rc = queue_check_item(item);
+    if (rc) {
+        return rc;
+    }
     const struct id pair = id_of_pair(&item->medium, item->text);
     const struct id id = id_of_item(item->source, item->key, &pair);
     struct view found;
-    int rc = queue_begin(q);
+    rc = queue_begin(q);
     rc = rc ? rc : queue_get(q, q->items, view_of(id.b, ID_BYTES), &found);
     if (rc == 0) {
         *result = INGEST_KNOWN;
