@@ -40,6 +40,7 @@ static int get_shard(struct queue *q, uint64_t number, struct shard_row *row)
 {
     unsigned char key[8];
     struct view v;
+    *row = (struct shard_row){0};
     put_be64(key, number);
     int rc = queue_begin(q);
     rc = rc ? rc : queue_get(q, q->shards, view_of(key, sizeof key), &v);
@@ -47,6 +48,32 @@ static int get_shard(struct queue *q, uint64_t number, struct shard_row *row)
         return err_set(E_PEER, "there is no shard %llu", (unsigned long long)number);
     }
     return rc ? rc : parse_shard(number, v, row);
+}
+
+int queue_shard_state(struct queue *q, uint64_t shard, enum shard_state *state)
+{
+    struct shard_row row;
+    const int rc = get_shard(q, shard, &row);
+    *state = row.state;
+    return rc;
+}
+
+int queue_is_staged(struct queue *q, const struct id *medium, uint64_t token, uint64_t shard,
+                    bool *staged)
+{
+    unsigned char key[8 + ID_BYTES];
+    struct view v;
+    put_be64(key, shard);
+    memcpy(key + 8, medium->b, ID_BYTES);
+    int rc = queue_begin(q);
+    rc = rc ? rc : queue_get(q, q->staged, view_of(key, sizeof key), &v);
+    *staged = rc == 0 && v.n == 8 && get_le64(v.p) == token;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+uint64_t queue_next_shard(const struct queue *q)
+{
+    return q->n.next_shard;
 }
 
 int queue_open_shard(struct queue *q, struct view store, uint64_t *number)

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "broker/client.h"
+#include "broker/queue.h"
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/progress.h"
@@ -78,8 +79,22 @@ static int name_item(struct ingest *in, const struct source_item *item)
     return rc;
 }
 
-static int pack_item(struct ingest *in, const struct source_item *item)
+/* A text over the limit is not carried through the queue just to be refused: its beginning is kept. */
+static struct source_item within_limits(const struct source_item *item)
 {
+    struct source_item cut = *item;
+    if (item->text.n > QUEUE_TEXT_MAX && !item->problem) {
+        cut.problem = E_TEXT_TOO_LONG;
+        cut.detail = "the text is longer than the limit of 65,536 bytes; its first 1,000 are kept here";
+        cut.text.n = 1000;
+    }
+    return cut;
+}
+
+static int pack_item(struct ingest *in, const struct source_item *whole)
+{
+    const struct source_item cut = within_limits(whole);
+    const struct source_item *item = &cut;
     const struct view source = view_str(source_name(in->source));
     const struct pair_item pair = {
         .source = source,
