@@ -1,3 +1,4 @@
+#include "common/file.h"
 #include "shards/open_shard.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "shards/codec.h"
-#include "shards/durable.h"
 #include "shards/shard_internal.h"
 
 /* A mark's key: medium, token big-endian.  Its value: u8 has_visual, u32 pairs, the pairs' ids in
@@ -66,7 +66,7 @@ static int create_file(const char *dir, uint32_t number, const char *about)
     MDB_env *env = NULL;
     int rc = shard_path(dir, number, "open.tmp", tmp);
     rc = rc ? rc : shard_path(dir, number, "open", path);
-    rc = rc ? rc : durable_unlink(tmp);
+    rc = rc ? rc : file_remove(tmp);
     rc = rc ? rc : shard_env_open(tmp, 0, &env);
     rc = rc ? rc : write_meta(env, tmp, about);
     mdb_env_close(env);
@@ -74,7 +74,7 @@ static int create_file(const char *dir, uint32_t number, const char *about)
         rc = errno == EEXIST ? err_set(E_EXISTS, "%s is there already", path)
                              : err_errno("%s cannot be created", path);
     }
-    return rc ? rc : durable_sync(dir);
+    return rc ? rc : file_sync(dir);
 }
 
 static int check_about(const char *about)
@@ -108,7 +108,7 @@ static int check_unused(const char *dir, uint32_t number)
 int open_shard_create(const char *dir, uint32_t number, const char *about, struct open_shard **out)
 {
     int rc = check_about(about);
-    rc = rc ? rc : durable_mkdir(dir);
+    rc = rc ? rc : file_make_dirs(dir);
     rc = rc ? rc : check_unused(dir, number);
     rc = rc ? rc : create_file(dir, number, about);
     return rc ? rc : open_shard_adopt(dir, number, out);
@@ -142,8 +142,8 @@ static int clear_unfinished_seal(struct open_shard *s)
     rc = rc ? rc : manifest_load(s->dir, s->number, &m);
     rc = rc ? rc : manifest_check_file(path, &m, true);
     if (rc == 0) {
-        rc = durable_unlink(s->path);
-        rc = rc ? rc : durable_sync(s->dir);
+        rc = file_remove(s->path);
+        rc = rc ? rc : file_sync(s->dir);
         return rc ? rc : err_set(E_EXISTS, "shard %u is sealed already: %s", s->number, path);
     }
     if (rc != E_NO_FILE && rc != E_FORMAT && rc != E_TRUNCATED && rc != E_CHECKSUM) {
@@ -152,7 +152,7 @@ static int clear_unfinished_seal(struct open_shard *s)
     rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof leftovers / sizeof *leftovers; i++) {
         rc = shard_path(s->dir, s->number, leftovers[i], path);
-        rc = rc ? rc : durable_unlink(path);
+        rc = rc ? rc : file_remove(path);
     }
     return rc;
 }
