@@ -82,41 +82,58 @@ size_t span_lemmas(const struct segment *s, const struct span *span, char out[LA
     return n;
 }
 
-static int add_names(const struct sg_model *m, const struct segment *s, int relation, int n,
+static int add_names(const struct sg_model *m, const struct segment *s, struct candidate c, int n,
                      struct candidate out[CANDIDATES_MAX])
 {
-    const struct naming *naming = naming_find(&m->namings, span_naming_key(s, &s->spans[relation]));
+    const struct naming *naming =
+        naming_find(&m->namings, span_naming_key(s, &s->spans[c.relation]));
     if (!naming) {
-        out[n] = (struct candidate){(uint16_t)relation, STRING_NONE, 0};
+        c.label = STRING_NONE;
+        c.weight = 0;
+        out[n] = c;
         return n + 1;
     }
     for (uint32_t i = 0; i < naming->count && n < CANDIDATES_MAX; i++) {
         const struct name *name = &m->namings.names[naming->first + i];
-        out[n++] = (struct candidate){(uint16_t)relation, name->string, name->weight};
+        c.label = name->string;
+        c.weight = name->weight;
+        out[n++] = c;
     }
     return n;
 }
 
-int relation_candidates(const struct sg_model *m, const struct segment *s, int subject, int object,
-                        struct candidate out[CANDIDATES_MAX])
+static int add_direction(const struct sg_model *m, const struct segment *s, int subject, int object,
+                         int n, struct candidate out[CANDIDATES_MAX])
 {
-    int n = 0;
     const int lo = subject < object ? subject : object;
     const int hi = subject < object ? object : subject;
     const int first = lo - 8 < 0 ? 0 : lo - 8;
     const int last = hi + 8 > (int)s->span_count ? (int)s->span_count : hi + 8;
-    for (int r = first; r < last && n < CANDIDATES_MAX - 16; r++) {
+    struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0};
+    const int limit = n + CANDIDATES_MAX / 2 - 16;
+    for (int r = first; r < last && n < limit; r++) {
         if (s->spans[r].type == SG_RELATION &&
             m->relation_places[relation_place(s, subject, object, r)]) {
-            n = add_names(m, s, r, n, out);
+            c.relation = (uint16_t)r;
+            n = add_names(m, s, c, n, out);
         }
     }
     if (m->relation_places[relation_place(s, subject, object, REL_UNSAID)]) {
-        for (uint32_t i = 0; i < m->unsaid_count && n < CANDIDATES_MAX; i++) {
-            out[n++] = (struct candidate){REL_UNSAID, m->unsaid[i], 0};
+        for (uint32_t i = 0; i < m->unsaid_count && n < limit + 12; i++) {
+            c.relation = REL_UNSAID;
+            c.label = m->unsaid[i];
+            c.weight = 0;
+            out[n++] = c;
         }
     }
     return n;
+}
+
+int relation_candidates(const struct sg_model *m, const struct segment *s, int left, int right,
+                        struct candidate out[CANDIDATES_MAX])
+{
+    const int n = add_direction(m, s, left, right, 0, out);
+    return add_direction(m, s, right, left, n, out);
 }
 
 void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k)
@@ -200,16 +217,16 @@ static uint64_t label_hash(const struct segment *s, const struct candidate *c)
                                    : hash_mix(span_hash(s, c->relation), 12);
 }
 
-void relation_label_features(const struct sg_model *m, const struct segment *s, int subject,
-                             int object, const struct candidate *c, struct keys *k)
+void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k)
 {
+    const int subject = c->subject;
+    const int object = c->object;
     const uint64_t label = label_hash(s, c);
     const uint64_t place = relation_place(s, subject, object, c->relation);
     const uint64_t way = place & 7;
     const uint64_t subj = head_of(s, subject)->noun_hash;
     const uint64_t obj = head_of(s, object)->noun_hash;
     const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
-    (void)m;
     key_add(k, 70, label);
     key_add2(k, 71, label, place);
     key_add3(k, 72, label, subj, way);
@@ -233,29 +250,33 @@ void relation_label_features(const struct sg_model *m, const struct segment *s, 
     }
 }
 
-/* The best candidate of one ordered pair, if it beats "none", which scores 0. */
-static int relate(const struct sg_model *m, const struct segment *s, int subject, int object,
+/* The best relation between two objects, if it beats "none", which scores 0. */
+static int relate(const struct sg_model *m, const struct segment *s, int left, int right,
                   struct candidate *best)
 {
-    struct candidate candidates[CANDIDATES_MAX];
-    const int n = relation_candidates(m, s, subject, object, candidates);
-    struct keys pair = {0};
-    relation_pair_features(s, subject, object, &pair);
-    const int pair_score = n > 0 ? rank_score(&m->relation_rank, &pair) : 0;
+    struct candidate c[CANDIDATES_MAX];
+    const int n = relation_candidates(m, s, left, right, c);
     int best_score = 0;
+    int pair_score = 0;
     int span_score = 0;
     for (int i = 0; i < n; i++) {
-        if (i == 0 || candidates[i].relation != candidates[i - 1].relation) {
-            struct keys span = {0};
-            relation_span_features(s, subject, object, candidates[i].relation, &span);
-            span_score = rank_score(&m->relation_rank, &span);
+        struct keys k = {0};
+        const int turned = i == 0 || c[i].subject != c[i - 1].subject;
+        if (turned) {
+            relation_pair_features(s, c[i].subject, c[i].object, &k);
+            pair_score = rank_score(&m->relation_rank, &k);
+            k.n = 0;
         }
-        struct keys label = {0};
-        relation_label_features(m, s, subject, object, &candidates[i], &label);
-        const int score = pair_score + span_score + rank_score(&m->relation_rank, &label);
+        if (turned || c[i].relation != c[i - 1].relation) {
+            relation_span_features(s, c[i].subject, c[i].object, c[i].relation, &k);
+            span_score = rank_score(&m->relation_rank, &k);
+            k.n = 0;
+        }
+        relation_label_features(s, &c[i], &k);
+        const int score = pair_score + span_score + rank_score(&m->relation_rank, &k);
         if (score > best_score) {
             best_score = score;
-            *best = candidates[i];
+            *best = c[i];
         }
     }
     return best_score > 0;
@@ -272,12 +293,11 @@ void relations_run(const struct sg_model *m, struct segment *s)
     }
     s->relation_count = 0;
     for (int i = 0; i < n; i++) {
-        for (int j = i - REACH < 0 ? 0 : i - REACH; j < n && j <= i + REACH; j++) {
+        for (int j = i + 1; j < n && j <= i + REACH; j++) {
             struct candidate best;
-            if (i != j && s->relation_count < 4 * NODE_MAX &&
-                relate(m, s, objects[i], objects[j], &best)) {
+            if (s->relation_count < 4 * NODE_MAX && relate(m, s, objects[i], objects[j], &best)) {
                 s->relations[s->relation_count++] =
-                    (struct relation_edge){objects[i], objects[j], best.relation, best.label};
+                    (struct relation_edge){best.subject, best.object, best.relation, best.label};
             }
         }
     }

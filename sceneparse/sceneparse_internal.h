@@ -240,22 +240,25 @@ void owner_features(const struct segment *s, int attribute, int owner, struct ke
 void owners_run(const struct sg_model *m, struct segment *s);
 
 enum { PLACES = 4096 };
-enum { CANDIDATES_MAX = 96 };
+enum { CANDIDATES_MAX = 192 };
 struct candidate {
+    uint16_t subject;
+    uint16_t object;
     uint16_t relation; /* span or REL_UNSAID */
     uint32_t label;
     uint32_t weight;
 };
 /* How subject, object and relation span stand to each other, below PLACES. */
 unsigned relation_place(const struct segment *s, int subject, int object, int relation);
-int relation_candidates(const struct sg_model *m, const struct segment *s, int subject, int object,
+/* Everything that may hold between objects `left` and `right`, in either direction; candidates of
+ * one direction stand together, and in it those of one relation span. */
+int relation_candidates(const struct sg_model *m, const struct segment *s, int left, int right,
                         struct candidate out[CANDIDATES_MAX]);
 /* Features of the pair alone, of the pair with a relation span, and with its label. */
 void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k);
 void relation_span_features(const struct segment *s, int subject, int object, int relation,
                             struct keys *k);
-void relation_label_features(const struct sg_model *m, const struct segment *s, int subject,
-                             int object, const struct candidate *c, struct keys *k);
+void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k);
 void relations_run(const struct sg_model *m, struct segment *s);
 
 /* The key under which a span's names are kept. */

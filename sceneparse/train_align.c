@@ -11,6 +11,7 @@ enum { PHRASE_MAX = 8, OBJECTS_MAX = 64 };
 
 /* A gold string's words. */
 struct phrase {
+    uint32_t string;
     int n;
     struct word w[PHRASE_MAX];
     char text[64];
@@ -22,6 +23,8 @@ struct named {
     int index;       /* 1 of ":1" */
     int beg, end;    /* words; beg < 0: not found */
 };
+
+struct synonym;
 
 /* Everything known of the example being aligned. */
 struct alignment {
@@ -36,6 +39,11 @@ struct alignment {
     uint16_t owner_of[4 * SEGMENT_MAX][2]; /* (attribute, owner) */
     int span_count, owner_count, edge_count;
     struct gold_edge edges[4 * SEGMENT_MAX];
+    struct synonym *synonyms; /* sorted */
+    size_t synonym_count;
+    struct synonym
+        *seen; /* free words beside names that found no words; key 0: such words at all */
+    size_t seen_count, seen_room;
 };
 
 void example_load(struct trainer *t, const struct example *e)
@@ -100,6 +108,16 @@ static int is_typo(const struct word *caption, const struct word *gold)
            edits(caption->text, gold->text) <= (n >= 7 ? 2 : 1);
 }
 
+/* A name without its number: "man" of "man:1". */
+static uint32_t base_name(struct trainer *t, uint32_t name)
+{
+    const char *p = t->strings.p + name;
+    char copy[LABEL_MAX];
+    const size_t n = strcspn(p, ":") < LABEL_MAX ? strcspn(p, ":") : LABEL_MAX - 1;
+    memcpy(copy, p, n);
+    return pool_add(&t->strings, copy, n);
+}
+
 static void phrase_read(struct trainer *t, uint32_t string, struct phrase *out)
 {
     static struct segment scratch;
@@ -110,6 +128,7 @@ static void phrase_read(struct trainer *t, uint32_t string, struct phrase *out)
     const char *p = t->strings.p + string;
     segment_read(&scratch, p, strcspn(p, ":"), &pos, READ_ALL, tokens, &count);
     segment_analyse(&t->m, &scratch);
+    out->string = base_name(t, string);
     out->n = scratch.n < PHRASE_MAX ? (int)scratch.n : PHRASE_MAX;
     /* The words' texts stand in `scratch`, which the next call overwrites: keep what is compared
      * letter by letter. */
@@ -124,23 +143,102 @@ static void phrase_read(struct trainer *t, uint32_t string, struct phrase *out)
     }
 }
 
-/* Whether the phrase stands at word i, on words that are free or (attributes, relations that
- * several facts share) already of this type. */
-static int stands_at(const struct alignment *a, const struct phrase *p, int i, uint8_t type,
-                     int typos)
+/* ---- words that FACTUAL calls by another name: "guy" a person, "wood" wooden ---- */
+
+struct synonym {
+    uint64_t key; /* of the words, the type and the name */
+    uint64_t words;
+};
+
+static int synonym_order(const void *x, const void *y)
 {
-    if (p->n == 0 || i + p->n > (int)a->s->n) {
-        return 0;
+    const struct synonym *a = x;
+    const struct synonym *b = y;
+    return a->words != b->words ? (a->words < b->words ? -1 : 1)
+           : a->key != b->key   ? (a->key < b->key ? -1 : 1)
+                                : 0;
+}
+
+static struct synonym synonym_of(const struct alignment *a, int i, int n, uint8_t type,
+                                 uint32_t name)
+{
+    uint64_t words = hash_mix(type, (uint64_t)n);
+    for (int k = i; k < i + n; k++) {
+        words = hash_mix(words, word_at(a->s, k)->form);
     }
-    for (int k = 0; k < p->n; k++) {
-        const struct word *w = word_at(a->s, i + k);
-        const uint8_t c = a->claimed[i + k];
-        if ((c != 0 && (c != type || type == SG_OBJECT)) ||
-            (!same_word(w, &p->w[k]) && !(typos && is_typo(w, &p->w[k])))) {
+    return (struct synonym){hash_mix(words, name + 1), words};
+}
+
+static int is_synonym(const struct alignment *a, int i, int n, uint8_t type, uint32_t name)
+{
+    const struct synonym want = synonym_of(a, i, n, type, name);
+    return bsearch(&want, a->synonyms, a->synonym_count, sizeof want, synonym_order) != NULL;
+}
+
+/* How freely a gold string may differ from the caption's words. */
+enum freedom { EXACT, SPELLED_ALIKE, SAID_OTHERWISE, FREEDOMS };
+
+/* Words i..i+n are free or, of attributes and relations that several facts share, already of this
+ * type. */
+static int is_open(const struct alignment *a, int i, int n, uint8_t type)
+{
+    for (int k = i; k < i + n; k++) {
+        const uint8_t c = a->claimed[k];
+        if (c != 0 && (c != type || type == SG_OBJECT)) {
             return 0;
         }
     }
-    return 1;
+    return i + n <= (int)a->s->n;
+}
+
+static size_t letters_of(const struct word *w, int n, char out[LABEL_MAX])
+{
+    size_t m = 0;
+    for (int i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < w[i].text.n && m < WORD_MAX; k++) {
+            const char c = w[i].text.p[k];
+            if (c != '-' && c != '.' && c != '\'') {
+                out[m++] = c;
+            }
+        }
+    }
+    return m;
+}
+
+/* "cell phone" for "cellphone", "t-shirt" for "tee shirt": the caption's n words, written together,
+ * are the phrase but for a letter. */
+static int reads_alike(const struct alignment *a, const struct phrase *p, int i, int n)
+{
+    char x[LABEL_MAX];
+    char y[LABEL_MAX];
+    const struct text u = {x, (uint32_t)letters_of(word_at(a->s, i), n, x)};
+    const struct text v = {y, (uint32_t)letters_of(p->w, p->n, y)};
+    return v.n >= 5 && (n > 1 || p->n > 1) && x[0] == y[0] && edits(u, v) <= (v.n >= 7 ? 1 : 0);
+}
+
+/* How many words from i on say the phrase; 0: they do not. */
+static int stands_at(const struct alignment *a, const struct phrase *p, int i, uint8_t type,
+                     enum freedom freedom)
+{
+    if (p->n == 0) {
+        return 0;
+    }
+    int same = i + p->n <= (int)a->s->n;
+    for (int k = 0; k < p->n && same; k++) {
+        const struct word *w = word_at(a->s, i + k);
+        same = same_word(w, &p->w[k]) || (freedom == SPELLED_ALIKE && is_typo(w, &p->w[k]));
+    }
+    if (same) {
+        return is_open(a, i, p->n, type) ? p->n : 0;
+    }
+    for (int n = 3; n > 0 && freedom != EXACT; n--) {
+        if (i + n <= (int)a->s->n && is_open(a, i, n, type) &&
+            (freedom == SPELLED_ALIKE ? reads_alike(a, p, i, n)
+                                      : n < 3 && is_synonym(a, i, n, type, p->string))) {
+            return n;
+        }
+    }
+    return 0;
 }
 
 static void claim(struct alignment *a, int beg, int end, uint8_t type)
@@ -189,8 +287,9 @@ static int object_cost(struct alignment *a, const struct named *o, int beg, int 
         phrase_read(a->t, f->is_attribute ? f->object : f->relation, &p);
         int best = 12;
         for (int k = 0; k < (int)a->s->n; k++) {
-            if (stands_at(a, &p, k, f->is_attribute ? SG_ATTRIBUTE : SG_RELATION, 0)) {
-                const int d = gap(beg, end, k, k + p.n);
+            const int n = stands_at(a, &p, k, f->is_attribute ? SG_ATTRIBUTE : SG_RELATION, EXACT);
+            if (n > 0) {
+                const int d = gap(beg, end, k, k + n);
                 best = d < best ? d : best;
             }
         }
@@ -204,11 +303,11 @@ static int object_cost(struct alignment *a, const struct named *o, int beg, int 
     return cost;
 }
 
-static int occurrences(const struct alignment *a, const struct named *o, int typos)
+static int occurrences(const struct alignment *a, const struct named *o, enum freedom freedom)
 {
     int n = 0;
     for (int i = 0; i < (int)a->s->n; i++) {
-        n += stands_at(a, &o->p, i, SG_OBJECT, typos);
+        n += stands_at(a, &o->p, i, SG_OBJECT, freedom) > 0;
     }
     return n;
 }
@@ -232,24 +331,20 @@ static int is_indexed(const struct alignment *a, const struct named *o)
 
 /* Objects of one name ("man", "man:1") stand in the order of their numbers; for others the
  * cheapest place. */
-static void place_object(struct alignment *a, struct named *o, int typos)
+static void place_object(struct alignment *a, struct named *o, enum freedom freedom)
 {
-    int best = -1;
     int best_cost = 0;
     const int ordered = is_indexed(a, o);
     for (int i = 0; i < (int)a->s->n; i++) {
-        if (!stands_at(a, &o->p, i, SG_OBJECT, typos)) {
-            continue;
-        }
-        const int cost = ordered ? i : object_cost(a, o, i, i + o->p.n);
-        if (best < 0 || cost < best_cost) {
-            best = i;
+        const int n = stands_at(a, &o->p, i, SG_OBJECT, freedom);
+        const int cost = ordered ? i : n > 0 ? object_cost(a, o, i, i + n) : 0;
+        if (n > 0 && (o->beg < 0 || cost < best_cost)) {
+            o->beg = i;
+            o->end = i + n;
             best_cost = cost;
         }
     }
-    if (best >= 0) {
-        o->beg = best;
-        o->end = best + o->p.n;
+    if (o->beg >= 0) {
         claim(a, o->beg, o->end, SG_OBJECT);
     }
 }
@@ -264,15 +359,15 @@ static void place_objects(struct alignment *a)
     }
     /* Longer names first ("tennis court" before "court"), then those with one place only, which
      * help to tell the places of the others. */
-    for (int typos = 0; typos <= 1; typos++) {
+    for (enum freedom freedom = EXACT; freedom < FREEDOMS; freedom++) {
         for (int length = PHRASE_MAX; length > 0; length--) {
             for (int many = 0; many <= 1; many++) {
                 for (int index = 0; index < 6; index++) {
                     for (int i = 0; i < a->object_count; i++) {
                         struct named *o = &a->objects[i];
                         if (o->beg < 0 && o->p.n == length && o->index == index &&
-                            (many || occurrences(a, o, typos) == 1)) {
-                            place_object(a, o, typos);
+                            (many || occurrences(a, o, freedom) == 1)) {
+                            place_object(a, o, freedom);
                         }
                     }
                 }
@@ -294,18 +389,9 @@ static int add_span(struct alignment *a, int beg, int end, uint16_t type, uint32
     return a->span_count++;
 }
 
-static uint32_t base_name(struct alignment *a, uint32_t name)
-{
-    const char *p = a->t->strings.p + name;
-    char copy[LABEL_MAX];
-    const size_t n = strcspn(p, ":") < LABEL_MAX ? strcspn(p, ":") : LABEL_MAX - 1;
-    memcpy(copy, p, n);
-    return pool_add(&a->t->strings, copy, n);
-}
-
 static int object_span(struct alignment *a, const struct named *o)
 {
-    return add_span(a, o->beg, o->end, SG_OBJECT, base_name(a, o->name));
+    return add_span(a, o->beg, o->end, SG_OBJECT, base_name(a->t, o->name));
 }
 
 /* A part of the span would be shared with another span of the type: such facts are left out. */
@@ -320,33 +406,35 @@ static int splits_span(const struct alignment *a, int beg, int end, uint16_t typ
     return 0;
 }
 
-static int place_attribute(struct alignment *a, const struct fact *f, int typos)
+static int place_attribute(struct alignment *a, const struct fact *f, enum freedom freedom)
 {
     const struct named *o = object_of(a, f->subject);
     if (!o || o->beg < 0) {
-        return 1;
+        return 0;
     }
     struct phrase p;
     phrase_read(a->t, f->object, &p);
     int best = -1;
+    int best_n = 0;
     int best_cost = 0;
     for (int i = 0; i < (int)a->s->n; i++) {
-        if (stands_at(a, &p, i, SG_ATTRIBUTE, typos) && !splits_span(a, i, i + p.n, SG_ATTRIBUTE)) {
-            const int cost = 2 * gap(i, i + p.n, o->beg, o->end) + (i > o->beg);
-            if (best < 0 || cost < best_cost) {
-                best = i;
-                best_cost = cost;
-            }
+        const int n = stands_at(a, &p, i, SG_ATTRIBUTE, freedom);
+        const int cost = 2 * gap(i, i + n, o->beg, o->end) + (i > o->beg);
+        if (n > 0 && !splits_span(a, i, i + n, SG_ATTRIBUTE) && (best < 0 || cost < best_cost)) {
+            best = i;
+            best_n = n;
+            best_cost = cost;
         }
     }
-    if (best >= 0) {
-        const int span = add_span(a, best, best + p.n, SG_ATTRIBUTE, f->object);
-        claim(a, best, best + p.n, SG_ATTRIBUTE);
-        const int owner = object_span(a, o);
-        a->owner_of[a->owner_count][0] = (uint16_t)span;
-        a->owner_of[a->owner_count++][1] = (uint16_t)owner;
+    if (best < 0) {
+        return 0;
     }
-    return best >= 0;
+    const int span = add_span(a, best, best + best_n, SG_ATTRIBUTE, f->object);
+    claim(a, best, best + best_n, SG_ATTRIBUTE);
+    const int owner = object_span(a, o);
+    a->owner_of[a->owner_count][0] = (uint16_t)span;
+    a->owner_of[a->owner_count++][1] = (uint16_t)owner;
+    return 1;
 }
 
 static int is_filler(const struct word *w)
@@ -417,7 +505,7 @@ static int said_at(struct alignment *a, const struct phrase *p, const struct nam
     int best = -1;
     int best_cost = 0;
     for (int i = 0; i < (int)a->s->n; i++) {
-        if (!stands_at(a, p, i, SG_RELATION, 0) || splits_span(a, i, i + p->n, SG_RELATION)) {
+        if (!stands_at(a, p, i, SG_RELATION, EXACT) || splits_span(a, i, i + p->n, SG_RELATION)) {
             continue;
         }
         const int inside = i >= lo && i + p->n <= hi;
@@ -463,6 +551,68 @@ static void place_relation(struct alignment *a, const struct fact *f)
         (struct gold_edge){(uint16_t)subject, (uint16_t)object, span, f->relation};
 }
 
+static void note(struct alignment *a, struct synonym s)
+{
+    if (a->seen_count == a->seen_room) {
+        a->seen_room = 2 * a->seen_room + 4096;
+        a->seen = xrealloc(a->seen, a->seen_room, sizeof *a->seen);
+    }
+    a->seen[a->seen_count++] = s;
+}
+
+/* Remembers which free words stand in a caption in which `name` found none. */
+static void note_unplaced(struct alignment *a, uint32_t name, uint8_t type)
+{
+    for (int i = 0; i < (int)a->s->n; i++) {
+        for (int n = 1; n <= 2 && is_open(a, i, n, SG_OBJECT); n++) {
+            if (!is_filler(word_at(a->s, i)) && !is_filler(word_at(a->s, i + n - 1))) {
+                note(a, synonym_of(a, i, n, type, name));
+            }
+        }
+    }
+}
+
+/* Remembers the words that stayed free, whatever was missing. */
+static void note_free(struct alignment *a)
+{
+    for (int i = 0; i < (int)a->s->n; i++) {
+        for (int n = 1; n <= 2 && is_open(a, i, n, SG_OBJECT); n++) {
+            for (uint8_t type = SG_OBJECT; type <= SG_ATTRIBUTE; type++) {
+                note(a, (struct synonym){0, synonym_of(a, i, n, type, 0).words});
+            }
+        }
+    }
+}
+
+/* Words that stand for a name in four of ten of the captions where they stay free, and three times
+ * at least, are another word for it. */
+static void learn_synonyms(struct alignment *a)
+{
+    qsort(a->seen, a->seen_count, sizeof *a->seen, synonym_order);
+    a->synonyms = xrealloc(NULL, a->seen_count + 1, sizeof *a->synonyms);
+    a->synonym_count = 0;
+    for (size_t i = 0; i < a->seen_count;) {
+        size_t all = i;
+        while (all < a->seen_count && a->seen[all].words == a->seen[i].words &&
+               a->seen[all].key == 0) {
+            all++;
+        }
+        const size_t free_times = all - i;
+        const uint64_t words = a->seen[i].words;
+        for (i = all; i < a->seen_count && a->seen[i].words == words;) {
+            size_t k = i;
+            while (k < a->seen_count && a->seen[k].key == a->seen[i].key) {
+                k++;
+            }
+            if (k - i >= 3 && (k - i) * 10 >= free_times * 4) {
+                a->synonyms[a->synonym_count++] = a->seen[i];
+            }
+            i = k;
+        }
+    }
+    a->seen_count = 0;
+}
+
 /* Copies the result into the example, spans in the order of their words. */
 static void store(struct alignment *a, struct example *e)
 {
@@ -495,23 +645,35 @@ static void store(struct alignment *a, struct example *e)
     }
 }
 
-static void align(struct trainer *t, struct alignment *a, struct example *e)
+static void place_attributes(struct alignment *a)
 {
-    memset(a, 0, sizeof *a);
-    a->t = t;
-    a->s = t->s;
-    a->e = e;
-    example_load(t, e);
-    place_objects(a);
-    for (uint32_t i = 0; i < e->fact_count; i++) {
-        const struct fact *f = &e->facts[i];
-        if (f->is_attribute && !place_attribute(a, f, 0)) {
-            (void)place_attribute(a, f, 1); /* what has no place is left out */
+    uint8_t placed[256] = {0};
+    for (enum freedom freedom = EXACT; freedom < FREEDOMS; freedom++) {
+        for (uint32_t i = 0; i < a->e->fact_count && i < 256; i++) {
+            const struct fact *f = &a->e->facts[i];
+            if (f->is_attribute && !placed[i]) {
+                placed[i] = (uint8_t)place_attribute(a, f, freedom);
+            }
+            if (f->is_attribute && !placed[i] && freedom == SAID_OTHERWISE) {
+                note_unplaced(a, f->object, SG_ATTRIBUTE);
+            }
         }
     }
+}
+
+static void align(struct trainer *t, struct alignment *a, struct example *e)
+{
+    a->e = e;
+    a->object_count = a->span_count = a->owner_count = a->edge_count = 0;
+    memset(a->claimed, 0, sizeof a->claimed);
+    example_load(t, e);
+    place_objects(a);
+    place_attributes(a);
     for (int i = 0; i < a->object_count; i++) {
         if (a->objects[i].beg >= 0) {
             (void)object_span(a, &a->objects[i]);
+        } else {
+            note_unplaced(a, base_name(a->t, a->objects[i].name), SG_OBJECT);
         }
     }
     for (uint32_t i = 0; i < e->fact_count; i++) {
@@ -519,14 +681,25 @@ static void align(struct trainer *t, struct alignment *a, struct example *e)
             place_relation(a, &e->facts[i]);
         }
     }
+    note_free(a);
     store(a, e);
 }
 
 void align_all(struct trainer *t)
 {
     struct alignment *a = xrealloc(NULL, 1, sizeof *a);
-    for (uint32_t i = 0; i < t->examples.n; i++) {
-        align(t, a, &t->examples.e[i]);
+    memset(a, 0, sizeof *a);
+    a->t = t;
+    a->s = t->s;
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < t->examples.n; i++) {
+            align(t, a, &t->examples.e[i]);
+        }
+        if (round == 0) {
+            learn_synonyms(a);
+        }
     }
+    free(a->synonyms);
+    free(a->seen);
     free(a);
 }

@@ -243,14 +243,16 @@ static int reads(const struct trainer *t, const struct candidate *c, uint32_t la
 
 /* Marks the right candidates: those with the gold label, by the gold words where they are there. */
 static int mark_gold(const struct trainer *t, const struct example *e, const int *gold_of,
-                     int subject, int object, const struct candidate *c, int n, int *gold)
+                     const struct candidate *c, int n, int *gold)
 {
     int edges = 0;
     int marked = 0;
     memset(gold, 0, sizeof *gold * (size_t)n);
-    for (int k = 0; k < e->edge_count; k++) {
+    const int a = gold_of[c[0].subject];
+    const int b = gold_of[c[0].object];
+    for (int k = 0; k < e->edge_count && a >= 0 && b >= 0; k++) {
         const struct gold_edge *g = &e->edges[k];
-        if (g->subject != gold_of[subject] || g->object != gold_of[object]) {
+        if ((g->subject != a || g->object != b) && (g->subject != b || g->object != a)) {
             continue;
         }
         edges++;
@@ -260,7 +262,8 @@ static int mark_gold(const struct trainer *t, const struct example *e, const int
                 const int there = c[i].relation == REL_UNSAID
                                       ? g->relation == REL_UNSAID
                                       : gold_of[c[i].relation] == g->relation;
-                if ((there || pass == 1) && reads(t, &c[i], g->label)) {
+                if (gold_of[c[i].subject] == g->subject && (there || pass == 1) &&
+                    reads(t, &c[i], g->label)) {
                     gold[i] = 1;
                     exact++;
                 }
@@ -272,18 +275,13 @@ static int mark_gold(const struct trainer *t, const struct example *e, const int
 }
 
 static void relation_instance(struct trainer *t, struct ranker *r, const struct example *e,
-                              const int *gold_of, int subject, int object)
+                              const int *gold_of, int left, int right)
 {
     struct candidate c[CANDIDATES_MAX];
     int gold[CANDIDATES_MAX];
-    const int n = relation_candidates(&t->m, t->s, subject, object, c);
-    int state = 0;
-    if (gold_of[subject] >= 0 && gold_of[object] >= 0) {
-        state = mark_gold(t, e, gold_of, subject, object, c, n, gold);
-    } else {
-        memset(gold, 0, sizeof gold);
-    }
-    if (state < 0 || n == 0) {
+    const int n = relation_candidates(&t->m, t->s, left, right, c);
+    const int state = n > 0 ? mark_gold(t, e, gold_of, c, n, gold) : -1;
+    if (state < 0) {
         return; /* nothing right to choose: such a pair teaches nothing */
     }
     const size_t first = r->option_n;
@@ -291,17 +289,18 @@ static void relation_instance(struct trainer *t, struct ranker *r, const struct 
     struct list span = {0};
     for (int i = 0; i < n; i++) {
         struct keys k = {0};
-        if (i == 0) {
-            relation_pair_features(t->s, subject, object, &k);
+        const int turned = i == 0 || c[i].subject != c[i - 1].subject;
+        if (turned) {
+            relation_pair_features(t->s, c[i].subject, c[i].object, &k);
             pair = add_keys(r, &k);
             k.n = 0;
         }
-        if (i == 0 || c[i].relation != c[i - 1].relation) {
-            relation_span_features(t->s, subject, object, c[i].relation, &k);
+        if (turned || c[i].relation != c[i - 1].relation) {
+            relation_span_features(t->s, c[i].subject, c[i].object, c[i].relation, &k);
             span = add_keys(r, &k);
             k.n = 0;
         }
-        relation_label_features(&t->m, t->s, subject, object, &c[i], &k);
+        relation_label_features(t->s, &c[i], &k);
         struct option *o = add_option(r);
         o->part[0] = pair;
         o->part[1] = span;
@@ -360,9 +359,8 @@ void relations_train(struct trainer *t, uint8_t **tags)
             continue;
         }
         for (uint32_t a = 0; a < t->s->span_count; a++) {
-            for (uint32_t b = 0; b < t->s->span_count; b++) {
-                if (a != b && t->s->spans[a].type == SG_OBJECT &&
-                    t->s->spans[b].type == SG_OBJECT) {
+            for (uint32_t b = a + 1; b < t->s->span_count; b++) {
+                if (t->s->spans[a].type == SG_OBJECT && t->s->spans[b].type == SG_OBJECT) {
                     relation_instance(t, &r, &t->examples.e[i], gold_of, (int)a, (int)b);
                 }
             }
