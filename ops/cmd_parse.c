@@ -86,6 +86,7 @@ static int train(int argc, char **argv)
     static const struct option options[] = {
         {"csv", required_argument, NULL, 'c'}, {"wordnet", required_argument, NULL, 'w'},
         {"out", required_argument, NULL, 'o'}, {"holdout", required_argument, NULL, 'k'},
+                                            {"score", required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
     struct train_options o = {
         .wordnet = "/usr/share/wordnet", .note = "", .progress = show_progress};
@@ -95,6 +96,7 @@ static int train(int argc, char **argv)
         case 'w': o.wordnet = optarg; break;
         case 'o': o.out = optarg; break;
         case 'k': o.holdout = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 's': o.score = optarg; break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: fputs(usage, stderr); return EXIT_USAGE;
         }

@@ -14,6 +14,11 @@ static void tell(const struct trainer *t, const char *stage, size_t done, size_t
     }
 }
 
+int left_out(const struct trainer *t, uint32_t i)
+{
+    return i >= t->train_n || (t->options->holdout && i % t->options->holdout == 0);
+}
+
 static int run(struct trainer *t)
 {
     const struct train_options *o = t->options;
@@ -22,6 +27,11 @@ static int run(struct trainer *t)
         return rc;
     }
     rc = examples_read(o->csv, &t->strings, &t->examples);
+    if (rc) {
+        return rc;
+    }
+    t->train_n = t->examples.n;
+    rc = o->score ? examples_read(o->score, &t->strings, &t->examples) : 0;
     if (rc) {
         return rc;
     }
@@ -37,6 +47,9 @@ static int run(struct trainer *t)
     relations_train(t, tags);
     tell(t, "relations", 1, 1);
     t->m.strings = t->strings.p;
+    if (o->score || o->holdout) {
+        score_left_out(t, stdout);
+    }
     return model_write(t, o->out, o->note);
 }
 

@@ -11,6 +11,8 @@ struct train_options {
     const char *note;    /* lines for the provenance: data, licence, date, scores */
     /* Leaves every k-th example out, for tuning: those with number % holdout == 0; 0: none. */
     unsigned holdout;
+    /* Another CSV whose captions are scored and not trained on; NULL: none. */
+    const char *score;
     void (*progress)(const char *stage, size_t done, size_t total);
 };
 

@@ -14,6 +14,8 @@
 #ifndef SCENEPARSE_TRAIN_INTERNAL_H
 #define SCENEPARSE_TRAIN_INTERNAL_H
 
+#include <stdio.h>
+
 #include "sceneparse/sceneparse_internal.h"
 #include "sceneparse/train.h"
 
@@ -70,6 +72,7 @@ struct trainer {
     struct sg_model m; /* tables as far as they are built */
     struct pool strings;
     struct examples examples;
+    uint32_t train_n; /* examples from here on are for scoring alone */
     const struct train_options *options;
     struct segment *s; /* scratch */
     struct lexeme *lexemes;
@@ -78,6 +81,9 @@ struct trainer {
 int lexicon_build(struct trainer *t, const char *wordnet) SG_MUST_CHECK;
 /* Adds a class (1..255) and WORD_TRAINED to a word. */
 void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class);
+
+/* Whether example i takes no part in training. */
+int left_out(const struct trainer *t, uint32_t i);
 
 /* The example's words, analysed, into t->s. */
 void example_load(struct trainer *t, const struct example *e);
@@ -94,6 +100,9 @@ uint8_t **tagger_jackknife(struct trainer *t, int folds);
 
 void owners_train(struct trainer *t, uint8_t **tags);
 void relations_train(struct trainer *t, uint8_t **tags);
+
+/* Compares what the model finds in the examples that were left out with what stands there. */
+void score_left_out(struct trainer *t, FILE *out);
 
 int model_write(struct trainer *t, const char *path, const char *provenance) SG_MUST_CHECK;
 

@@ -80,11 +80,6 @@ static void classes_from(struct trainer *t, const struct pairs *uses)
     }
 }
 
-static int left_out(const struct trainer *t, uint32_t i)
-{
-    return t->options->holdout && i % t->options->holdout == 0;
-}
-
 void classes_build(struct trainer *t)
 {
     struct pairs uses = {0};

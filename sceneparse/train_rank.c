@@ -171,7 +171,7 @@ static void match_spans(const struct segment *s, const struct example *e, int go
 
 static int prepare(struct trainer *t, uint32_t i, uint8_t **tags, int gold_of[NODE_MAX])
 {
-    if (t->options->holdout && i % t->options->holdout == 0) {
+    if (left_out(t, i)) {
         return 0;
     }
     example_load(t, &t->examples.e[i]);

@@ -143,8 +143,7 @@ static void gather(struct trainer *t, struct field *f, int fold, int folds)
         f->ids[i] = NULL;
         f->gold[i] = NULL;
         f->words[i] = 0;
-        if ((t->options->holdout && i % t->options->holdout == 0) ||
-            (fold >= 0 && (int)(i % (uint32_t)folds) == fold)) {
+        if (left_out(t, i) || (fold >= 0 && (int)(i % (uint32_t)folds) == fold)) {
             continue;
         }
         example_load(t, e);
