@@ -28,6 +28,7 @@ struct command {
 extern const struct command commands[];
 
 int cmd_help(int argc, char **argv);
+int cmd_parse(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* Prints "pairmill VERB: <err_text()>" and returns the exit code that fits `rc`. */

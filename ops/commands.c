@@ -6,6 +6,7 @@
 
 const struct command commands[] = {
     {"help", cmd_help, "list the commands"},
+    {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
     {NULL, NULL, NULL},
 };
