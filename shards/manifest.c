@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/file.h"
 #include "shards/durable.h"
 #include "shards/shard_internal.h"
 
@@ -22,7 +23,7 @@ int json_save(const char *path, const json_t *o)
     if (!text) {
         return err_set(E_NOMEM, "%s: no memory for its text, or text that is not UTF-8", path);
     }
-    const int rc = durable_write(path, view_str(text));
+    const int rc = file_write_atomic(path, view_str(text));
     free(text);
     return rc;
 }
@@ -30,8 +31,8 @@ int json_save(const char *path, const json_t *o)
 int json_load(const char *path, json_t **out)
 {
     struct buf text;
-    buf_init(&text, JSON_LIMIT + 1);
-    int rc = file_read(path, JSON_LIMIT, &text);
+    buf_init(&text, JSON_LIMIT);
+    int rc = file_read(path, &text);
     if (rc == 0) {
         json_error_t error;
         *out = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/file.h"
 #include "shards/codec.h"
 #include "shards/durable.h"
 #include "shards/shard_internal.h"
@@ -97,7 +97,7 @@ static int check_unused(const char *dir, uint32_t number)
         if (rc) {
             return rc;
         }
-        if (access(path, F_OK) == 0) {
+        if (file_exists(path)) {
             return err_set(E_EXISTS, "shard %u cannot be created: %s is there already", number,
                            path);
         }
@@ -108,7 +108,7 @@ static int check_unused(const char *dir, uint32_t number)
 int open_shard_create(const char *dir, uint32_t number, const char *about, struct open_shard **out)
 {
     int rc = check_about(about);
-    rc = rc ? rc : durable_mkdir(dir);
+    rc = rc ? rc : file_make_dirs(dir);
     rc = rc ? rc : check_unused(dir, number);
     rc = rc ? rc : create_file(dir, number, about);
     return rc ? rc : open_shard_adopt(dir, number, out);
