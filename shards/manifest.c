@@ -1,4 +1,3 @@
-#include "common/file.h"
 #include "shards/manifest.h"
 
 #include <dirent.h>
@@ -7,6 +6,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "common/file.h"
 #include "shards/shard_internal.h"
 
 int shard_path(const char *dir, uint32_t number, const char *suffix, char out[SHARD_PATH_MAX])

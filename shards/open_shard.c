@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/file.h"
 #include "shards/codec.h"
 #include "shards/shard_internal.h"
 
@@ -97,7 +97,7 @@ static int check_unused(const char *dir, uint32_t number)
         if (rc) {
             return rc;
         }
-        if (access(path, F_OK) == 0) {
+        if (file_exists(path)) {
             return err_set(E_EXISTS, "shard %u cannot be created: %s is there already", number,
                            path);
         }
