@@ -83,11 +83,13 @@ static void show_progress(const char *stage, size_t done, size_t total)
 
 static int train(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"csv", required_argument, NULL, 'c'}, {"wordnet", required_argument, NULL, 'w'},
-        {"out", required_argument, NULL, 'o'}, {"holdout", required_argument, NULL, 'k'},
+    static const struct option options[] = {{"csv", required_argument, NULL, 'c'},
+                                            {"wordnet", required_argument, NULL, 'w'},
+                                            {"out", required_argument, NULL, 'o'},
+                                            {"holdout", required_argument, NULL, 'k'},
                                             {"score", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct train_options o = {
         .wordnet = "/usr/share/wordnet", .note = "", .progress = show_progress};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {

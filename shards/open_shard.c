@@ -1,4 +1,3 @@
-#include "common/file.h"
 #include "shards/open_shard.h"
 
 #include <errno.h>
