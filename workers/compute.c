@@ -228,7 +228,7 @@ static int on_event(struct compute *c, enum link_event event, struct wire_in *in
 }
 
 /* Everything that has arrived; waits only when there is nothing to do. */
-static int listen(struct compute *c, int64_t wait_ms)
+static int take_messages(struct compute *c, int64_t wait_ms)
 {
     for (;;) {
         struct wire_in in;
@@ -252,7 +252,7 @@ static int work_once(struct compute *c)
     const int slot = oldest_job(c);
     const bool can_work = slot >= 0 && stager_is_ready(c->stager) &&
                           !(stager_wants_seal(c->stager) && !stager_is_settled(c->stager));
-    int rc = listen(c, can_work ? 0 : IDLE_WAIT_MS);
+    int rc = take_messages(c, can_work ? 0 : IDLE_WAIT_MS);
     rc = rc ? rc : stager_on_time(c->stager);
     if (rc) {
         return rc;
@@ -286,7 +286,7 @@ static int settle(struct compute *c, int64_t patience_ms)
     const int64_t until = clock_now_ms() + patience_ms;
     int rc = 0;
     while (rc == 0 && !stager_is_settled(c->stager) && clock_now_ms() < until) {
-        rc = listen(c, 100);
+        rc = take_messages(c, 100);
         rc = rc ? rc : stager_on_time(c->stager);
     }
     return rc;

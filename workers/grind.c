@@ -74,7 +74,7 @@ static int to_halves(const float *from, size_t n, struct buf *out)
     buf_reset(out);
     const int rc = buf_append_zeros(out, n * sizeof(half));
     if (rc == 0) {
-        half_from_floats(from, n, (half *)out->p);
+        half_from_floats(from, (half *)out->p, n);
     }
     return rc;
 }

@@ -51,10 +51,9 @@ struct job_result {
     size_t outcome_count;
 };
 
-/* Durable and announced when it returns 0.  E_STORAGE: the disk is full or broken, nothing
- * happened, try again. */
-int stager_put(struct stager *s, const struct job_result *result,
-               const volatile bool *stop) MUST_CHECK;
+/* Durable and announced when it returns 0.  The stager must be ready.  E_STORAGE: the disk is full
+ * or broken, nothing happened, try again. */
+int stager_put(struct stager *s, const struct job_result *result) MUST_CHECK;
 
 /* Gives a message to the stager; *taken says whether it was its business. */
 int stager_on_message(struct stager *s, const struct wire_in *in, bool *taken) MUST_CHECK;
