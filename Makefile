@@ -54,6 +54,9 @@ $B/tests/unit-tests: $(UNIT) $(ROOMS) | $B/pairmill-decode
 $B/tests/e2e-tests: $(E2E) $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
 
+$B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
+
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
