@@ -40,8 +40,7 @@ void client_close(struct client *c)
     *c = (struct client){0};
 }
 
-/* An ERROR in the broker's words. */
-static int error_of(const struct wire_in *in)
+int client_error(const struct wire_in *in)
 {
     struct view code;
     struct view text;
@@ -73,7 +72,7 @@ static int try(struct client *c, const struct view *payload, int64_t wait_ms, st
         }
         rc = wire_recv(c->socket, in);
     } while ((rc == E_TIMEOUT || rc == E_INTERRUPTED) && clock_now_ms() < until);
-    return rc == 0 && wire_is(in, "ERROR") ? error_of(in) : rc;
+    return rc == 0 && wire_is(in, "ERROR") ? client_error(in) : rc;
 }
 
 int client_ask(struct client *c, const struct view *payload, struct wire_in *in)

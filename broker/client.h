@@ -26,4 +26,7 @@ void client_close(struct client *c);
  * Release `in` whatever was returned. */
 int client_ask(struct client *c, const struct view *payload, struct wire_in *in) MUST_CHECK;
 
+/* An ERROR message as its code, with its text as the sentence. */
+int client_error(const struct wire_in *in) MUST_CHECK;
+
 #endif

@@ -177,10 +177,6 @@ struct shard_row {
 /* A new shard in `store`; numbers start at 1 and are never used twice. */
 int queue_open_shard(struct queue *q, struct view store, uint64_t *number) MUST_CHECK;
 
-/* Adds a job to the fingerprint by which queue_seal() compares the worker's list of jobs with the
- * queue's. */
-uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token);
-
 /* The shard is complete on disk: its jobs are done.  `jobs` and `fingerprint` are the worker's view
  * of what is in it; E_PEER when they differ from the queue's.  E_SHARD_LOST when it was given up.
  * Sealing again gives 0. */

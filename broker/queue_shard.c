@@ -1,7 +1,6 @@
 /* Shards as the queue sees them: numbered, open until they are sealed or lost. */
-#include <xxhash.h>
-
 #include "broker/queue_internal.h"
+#include "shards/manifest.h"
 
 /* Row: u8 state, u8 0, u16 length of the store's name, its name, then the manifest. */
 static int put_shard(struct queue *q, uint64_t number, enum shard_state state, struct view store,
@@ -140,15 +139,6 @@ static int forget_staged(struct queue *q, uint64_t shard)
     }
     mdb_cursor_close(cursor);
     return code == MDB_NOTFOUND ? 0 : queue_mdb(code, "forget a shard's jobs");
-}
-
-uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token)
-{
-    unsigned char entry[ID_BYTES + 8];
-    memcpy(entry, medium->b, ID_BYTES);
-    put_le64(entry + ID_BYTES, token);
-    return fingerprint +
-           XXH3_64bits(entry, sizeof entry); /* a sum, so that order does not matter */
 }
 
 struct tally {

@@ -451,12 +451,20 @@ static int serve_check(struct broker *b, struct session *s, const struct wire_in
     return rc;
 }
 
+/* A worker's own open shard in which nothing remained, or never was: its number is given up. */
+static int serve_empty(struct broker *b, struct session *s, const struct wire_in *in)
+{
+    uint64_t shard;
+    int rc = wire_get_u64(&in->header, "shard", &shard);
+    s->holds_shard = rc ? s->holds_shard : false;
+    s->seal_asked = false;
+    return rc ? rc : queue_lose_shard(b->queue, shard);
+}
+
 const struct verb worker_verbs[] = {
-    {"HELLO", serve_hello, false},  {"BYE", serve_bye, true},
-    {"GONE", serve_gone, false},    {"GET", serve_get, true},
-    {"START", serve_start, true},   {"BEAT", serve_beat, true},
-    {"STAGE", serve_stage, true},   {"FAIL", serve_fail, true},
-    {"RETURN", serve_return, true}, {"SHARD", serve_shard, true},
-    {"SEALED", serve_sealed, true}, {"FOUND", serve_found, true},
-    {"CHECK", serve_check, true},   {NULL, NULL, false},
+    {"HELLO", serve_hello, false}, {"BYE", serve_bye, true},       {"GONE", serve_gone, false},
+    {"GET", serve_get, true},      {"START", serve_start, true},   {"BEAT", serve_beat, true},
+    {"STAGE", serve_stage, true},  {"FAIL", serve_fail, true},     {"RETURN", serve_return, true},
+    {"SHARD", serve_shard, true},  {"SEALED", serve_sealed, true}, {"FOUND", serve_found, true},
+    {"CHECK", serve_check, true},  {"EMPTY", serve_empty, true},   {NULL, NULL, false},
 };

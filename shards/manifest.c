@@ -4,15 +4,23 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "common/file.h"
-#include "shards/durable.h"
 #include "shards/shard_internal.h"
 
 int shard_path(const char *dir, uint32_t number, const char *suffix, char out[SHARD_PATH_MAX])
 {
     const int n = snprintf(out, SHARD_PATH_MAX, "%s/%06u.%s", dir, number, suffix);
     return n < SHARD_PATH_MAX ? 0 : err_set(E_TOO_BIG, "the path %.80s... is too long", dir);
+}
+
+uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token)
+{
+    unsigned char entry[ID_BYTES + 8];
+    memcpy(entry, medium->b, ID_BYTES);
+    put_le64(entry + ID_BYTES, token);
+    return fingerprint + XXH3_64bits(entry, sizeof entry);
 }
 
 /* ---- JSON ---- */
@@ -48,31 +56,35 @@ json_t *manifest_to_json(const struct shard_manifest *m)
 {
     char file[ID_HEX];
     char content[ID_HEX];
+    char fingerprint[20];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)m->fingerprint);
     id_to_hex(&m->file_digest, file);
     id_to_hex(&m->content_digest, content);
-    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "format", MANIFEST_FORMAT,
-                     "number", (json_int_t)m->number, "pairs", (json_int_t)m->pairs, "media",
-                     (json_int_t)m->media, "bytes", (json_int_t)m->bytes, "file_blake2b", file,
-                     "content_blake2b", content, "created", (json_int_t)m->created);
+    return json_pack(
+        "{s:i, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:s, s:I}", "format", MANIFEST_FORMAT, "number",
+        (json_int_t)m->number, "pairs", (json_int_t)m->pairs, "media", (json_int_t)m->media, "jobs",
+        (json_int_t)m->jobs, "jobs_xxh3", fingerprint, "bytes", (json_int_t)m->bytes,
+        "file_blake2b", file, "content_blake2b", content, "created", (json_int_t)m->created);
 }
 
 int manifest_from_json(const json_t *o, const char *path, struct shard_manifest *out)
 {
     json_error_t error;
-    json_int_t format, number, pairs, media, bytes, created;
+    json_int_t format, number, pairs, media, jobs, bytes, created;
+    const char *fingerprint = NULL;
     const char *file = NULL;
     const char *content = NULL;
-    if (json_unpack_ex((json_t *)o, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "format",
-                       &format, "number", &number, "pairs", &pairs, "media", &media, "bytes",
-                       &bytes, "file_blake2b", &file, "content_blake2b", &content, "created",
-                       &created)) {
+    if (json_unpack_ex((json_t *)o, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:s, s:I}",
+                       "format", &format, "number", &number, "pairs", &pairs, "media", &media,
+                       "jobs", &jobs, "jobs_xxh3", &fingerprint, "bytes", &bytes, "file_blake2b",
+                       &file, "content_blake2b", &content, "created", &created)) {
         return err_set(E_FORMAT, "%s: a shard's entry is not complete: %s", path, error.text);
     }
     if (format > MANIFEST_FORMAT) {
         return err_set(E_VERSION, "%s has manifest format %lld; this pairmill reads up to %d", path,
                        (long long)format, MANIFEST_FORMAT);
     }
-    if (number < 0 || number > UINT32_MAX || pairs < 0 || media < 0 || bytes < 0 ||
+    if (number < 0 || number > UINT32_MAX || pairs < 0 || media < 0 || bytes < 0 || jobs < 0 ||
         id_from_hex(file, &out->file_digest) || id_from_hex(content, &out->content_digest)) {
         return err_set(E_FORMAT, "%s: the entry of shard %lld has a number or digest out of range",
                        path, (long long)number);
@@ -80,6 +92,8 @@ int manifest_from_json(const json_t *o, const char *path, struct shard_manifest 
     out->number = (uint32_t)number;
     out->pairs = (uint64_t)pairs;
     out->media = (uint64_t)media;
+    out->jobs = (uint64_t)jobs;
+    out->fingerprint = strtoull(fingerprint, NULL, 16);
     out->bytes = (uint64_t)bytes;
     out->created = created;
     return 0;
@@ -251,7 +265,7 @@ int shard_dir_remove(const char *dir, uint32_t number)
     for (size_t i = 0; rc == 0 && i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[SHARD_PATH_MAX];
         rc = shard_path(dir, number, suffixes[i], path);
-        rc = rc ? rc : durable_unlink(path);
+        rc = rc ? rc : file_remove(path);
     }
-    return rc ? rc : durable_sync(dir);
+    return rc ? rc : file_sync(dir);
 }

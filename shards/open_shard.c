@@ -11,7 +11,6 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "shards/codec.h"
-#include "shards/durable.h"
 #include "shards/shard_internal.h"
 
 /* A mark's key: medium, token big-endian.  Its value: u8 has_visual, u32 pairs, the pairs' ids in
@@ -66,7 +65,7 @@ static int create_file(const char *dir, uint32_t number, const char *about)
     MDB_env *env = NULL;
     int rc = shard_path(dir, number, "open.tmp", tmp);
     rc = rc ? rc : shard_path(dir, number, "open", path);
-    rc = rc ? rc : durable_unlink(tmp);
+    rc = rc ? rc : file_remove(tmp);
     rc = rc ? rc : shard_env_open(tmp, 0, &env);
     rc = rc ? rc : write_meta(env, tmp, about);
     mdb_env_close(env);
@@ -74,7 +73,7 @@ static int create_file(const char *dir, uint32_t number, const char *about)
         rc = errno == EEXIST ? err_set(E_EXISTS, "%s is there already", path)
                              : err_errno("%s cannot be created", path);
     }
-    return rc ? rc : durable_sync(dir);
+    return rc ? rc : file_sync(dir);
 }
 
 static int check_about(const char *about)
@@ -142,8 +141,8 @@ static int clear_unfinished_seal(struct open_shard *s)
     rc = rc ? rc : manifest_load(s->dir, s->number, &m);
     rc = rc ? rc : manifest_check_file(path, &m, true);
     if (rc == 0) {
-        rc = durable_unlink(s->path);
-        rc = rc ? rc : durable_sync(s->dir);
+        rc = file_remove(s->path);
+        rc = rc ? rc : file_sync(s->dir);
         return rc ? rc : err_set(E_EXISTS, "shard %u is sealed already: %s", s->number, path);
     }
     if (rc != E_NO_FILE && rc != E_FORMAT && rc != E_TRUNCATED && rc != E_CHECKSUM) {
@@ -152,7 +151,7 @@ static int clear_unfinished_seal(struct open_shard *s)
     rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof leftovers / sizeof *leftovers; i++) {
         rc = shard_path(s->dir, s->number, leftovers[i], path);
-        rc = rc ? rc : durable_unlink(path);
+        rc = rc ? rc : file_remove(path);
     }
     return rc;
 }

@@ -11,8 +11,8 @@
 #include <zdict.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "shards/codec.h"
-#include "shards/durable.h"
 #include "shards/shard_internal.h"
 
 enum {
@@ -64,7 +64,7 @@ static int writer_commit(struct writer *w)
 static int writer_open(struct writer *w, const char *dir, uint32_t number)
 {
     int rc = shard_path(dir, number, "mdb.tmp", w->path);
-    rc = rc ? rc : durable_unlink(w->path);
+    rc = rc ? rc : file_remove(w->path);
     rc = rc ? rc : shard_env_open(w->path, MDB_NOSYNC, &w->env);
     return rc ? rc : writer_commit(w);
 }
@@ -332,6 +332,19 @@ static int seal_meta(struct transcode *t, const struct shard_manifest *m)
     return rc;
 }
 
+static int count_jobs(struct open_shard *s, struct shard_manifest *m)
+{
+    struct staged_mark *marks = NULL;
+    size_t n = 0;
+    const int rc = open_shard_marks(s, &marks, &n);
+    m->jobs = n;
+    for (size_t i = 0; i < n; i++) {
+        m->fingerprint = shard_fingerprint_add(m->fingerprint, &marks[i].medium, marks[i].token);
+    }
+    free(marks);
+    return rc;
+}
+
 static int transcode(struct transcode *t, struct shard_manifest *m)
 {
     const int status = mdb_txn_begin(t->shard->env, NULL, MDB_RDONLY, &t->from);
@@ -360,7 +373,8 @@ int seal_transcode(struct open_shard *s, struct shard_manifest *m)
         buf_init(buffers[i], (size_t)UINT32_MAX); /* LMDB's own limit for a value */
     }
     *m = (struct shard_manifest){.number = s->number, .created = clock_wall_s()};
-    int rc = transcode(&t, m);
+    int rc = count_jobs(s, m);
+    rc = rc ? rc : transcode(&t, m);
     writer_close(&t.w);
     rc = rc ? rc : file_size(t.w.path, &m->bytes);
     rc = rc ? rc : file_digest(t.w.path, &m->file_digest);
@@ -382,8 +396,8 @@ int seal_publish(struct open_shard *s, struct shard_manifest *m)
     if (rc == 0 && chmod(tmp, 0444)) {
         rc = err_errno("%s cannot be made read-only", tmp);
     }
-    rc = rc ? rc : durable_sync(tmp);
-    return rc ? rc : durable_rename(s->dir, tmp, path);
+    rc = rc ? rc : file_sync(tmp);
+    return rc ? rc : file_rename(tmp, path);
 }
 
 int seal_manifest(struct open_shard *s, struct shard_manifest *m)
@@ -394,8 +408,8 @@ int seal_manifest(struct open_shard *s, struct shard_manifest *m)
 int seal_discard(struct open_shard *s, struct shard_manifest *m)
 {
     (void)m;
-    const int rc = durable_unlink(s->path);
-    return rc ? rc : durable_sync(s->dir);
+    const int rc = file_remove(s->path);
+    return rc ? rc : file_sync(s->dir);
 }
 
 int open_shard_seal(struct open_shard *s, struct shard_manifest *out)

@@ -79,13 +79,15 @@ static int name_item(struct ingest *in, const struct source_item *item)
     return rc;
 }
 
-/* A text over the limit is not carried through the queue just to be refused: its beginning is kept. */
+/* A text over the limit is not carried through the queue just to be refused: its beginning is kept.
+ */
 static struct source_item within_limits(const struct source_item *item)
 {
     struct source_item cut = *item;
     if (item->text.n > QUEUE_TEXT_MAX && !item->problem) {
         cut.problem = E_TEXT_TOO_LONG;
-        cut.detail = "the text is longer than the limit of 65,536 bytes; its first 1,000 are kept here";
+        cut.detail =
+            "the text is longer than the limit of 65,536 bytes; its first 1,000 are kept here";
         cut.text.n = 1000;
     }
     return cut;
