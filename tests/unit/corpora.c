@@ -14,7 +14,7 @@ static const char about[] =
     " \"object_names\": [\"dog\", \"cat\", \"car\", \"hat\", \"sun\", \"cup\", \"box\", \"bed\","
     " \"toy\", \"pen\"],"
     " \"attribute_names\": [\"red\", \"blue\", \"big\", \"small\", \"old\"],"
-    " \"tokenizer\": {\"name\": \"words 1/0\", \"size\": 2000, \"pad\": 0, \"unk\": 100,"
+    " \"tokenizer\": \"words 1/0\", \"wordpiece\": {\"size\": 2000, \"pad\": 0, \"unk\": 100,"
     " \"cls\": 101, \"sep\": 102, \"mask\": 103, \"random_first\": 110, \"random_end\": 2000}}";
 
 static void put(struct open_shard *s, uint32_t medium, const struct corpus_shape *shape,
