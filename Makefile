@@ -35,6 +35,8 @@ $B/%.o: %.c | packages-present
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
+$B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
+
 $B/ops/cmd_version.o: CFLAGS += -DPM_COMMIT='"$(COMMIT)"'
 
 $B/pairmill: $B/ops/main.o $(ROOMS)

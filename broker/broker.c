@@ -263,6 +263,7 @@ static int load_catalog(struct broker *b)
     int rc = catalog_init(&b->catalog, name && name[1] ? name + 1 : b->corpus);
     rc = rc ? rc : queue_each_shard(b->queue, add_sealed, b);
     b->catalog_changed = true;
+    b->first_shard = queue_next_shard(b->queue);
     return rc ? rc : broker_refresh_catalog(b);
 }
 

@@ -28,9 +28,10 @@ struct broker {
     struct job job; /* the one being handed out */
     struct wire_list_out list;
     struct broker_counters counters;
-    bool stopping;   /* an operator said STOP: no more leases, go when the workers have gone */
-    bool flushing;   /* seal as soon as nothing is pending or leased, do not wait to be idle */
-    int64_t busy_ms; /* when there was last something to do */
+    bool stopping;        /* an operator said STOP: no more leases, go when the workers have gone */
+    bool flushing;        /* seal as soon as nothing is pending or leased, do not wait to be idle */
+    uint64_t first_shard; /* the first number given out by this broker process */
+    int64_t busy_ms;      /* when there was last something to do */
     char corpus[SHARD_PATH_MAX];
 };
 

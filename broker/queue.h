@@ -29,7 +29,7 @@ enum {
     QUEUE_ITEM_MAX = 128 * 1024, /* bytes of an item's blob */
     QUEUE_JOB_TEXTS_MAX = 256,   /* pairs in one lease; the rest waits for the next */
     QUEUE_DETAIL_MAX = 500,      /* bytes of a quarantine sentence */
-    QUEUE_LOCATOR_MAX = 4096,
+    QUEUE_LOCATOR_MAX = 8192,
 };
 
 enum pair_state {
@@ -45,6 +45,8 @@ enum pair_state {
 };
 
 const char *pair_state_name(enum pair_state s);
+
+enum shard_state { SHARD_OPEN = 1, SHARD_SEALED = 2, SHARD_LOST = 3 };
 
 struct queue;
 
@@ -139,6 +141,12 @@ struct pair_outcome {
 int queue_stage(struct queue *q, const struct id *medium, uint64_t token, uint64_t shard,
                 bool has_visual, const struct pair_outcome *outcomes, size_t n) MUST_CHECK;
 
+/* Whether the queue holds that very job as staged in that open shard: what a worker asks about the
+ * marks of a shard that it found after a crash.  `state` is the shard's. */
+int queue_is_staged(struct queue *q, const struct id *medium, uint64_t token, uint64_t shard,
+                    bool *staged) MUST_CHECK;
+int queue_shard_state(struct queue *q, uint64_t shard, enum shard_state *state) MUST_CHECK;
+
 /* The job as a whole failed.  permanent: all its pairs are quarantined with the reason; otherwise
  * it is tried again later, up to the options' attempts.  E_STALE_LEASE. */
 int queue_fail(struct queue *q, const struct id *medium, uint64_t token, int reason,
@@ -159,8 +167,6 @@ int64_t queue_next_tick_ms(const struct queue *q, int64_t most);
 
 /* ---- shards */
 
-enum shard_state { SHARD_OPEN = 1, SHARD_SEALED = 2, SHARD_LOST = 3 };
-
 struct shard_row {
     uint64_t number;
     enum shard_state state;
@@ -170,10 +176,6 @@ struct shard_row {
 
 /* A new shard in `store`; numbers start at 1 and are never used twice. */
 int queue_open_shard(struct queue *q, struct view store, uint64_t *number) MUST_CHECK;
-
-/* Adds a job to the fingerprint by which queue_seal() compares the worker's list of jobs with the
- * queue's. */
-uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token);
 
 /* The shard is complete on disk: its jobs are done.  `jobs` and `fingerprint` are the worker's view
  * of what is in it; E_PEER when they differ from the queue's.  E_SHARD_LOST when it was given up.
@@ -199,6 +201,9 @@ struct queue_counts {
     uint64_t shards_open;
     uint64_t shards_sealed;
 };
+
+/* The number the next shard will have. */
+uint64_t queue_next_shard(const struct queue *q);
 
 struct queue_counts queue_counts(const struct queue *q);
 

@@ -1,7 +1,6 @@
 /* Shards as the queue sees them: numbered, open until they are sealed or lost. */
-#include <xxhash.h>
-
 #include "broker/queue_internal.h"
+#include "shards/manifest.h"
 
 /* Row: u8 state, u8 0, u16 length of the store's name, its name, then the manifest. */
 static int put_shard(struct queue *q, uint64_t number, enum shard_state state, struct view store,
@@ -40,6 +39,7 @@ static int get_shard(struct queue *q, uint64_t number, struct shard_row *row)
 {
     unsigned char key[8];
     struct view v;
+    *row = (struct shard_row){0};
     put_be64(key, number);
     int rc = queue_begin(q);
     rc = rc ? rc : queue_get(q, q->shards, view_of(key, sizeof key), &v);
@@ -47,6 +47,32 @@ static int get_shard(struct queue *q, uint64_t number, struct shard_row *row)
         return err_set(E_PEER, "there is no shard %llu", (unsigned long long)number);
     }
     return rc ? rc : parse_shard(number, v, row);
+}
+
+int queue_shard_state(struct queue *q, uint64_t shard, enum shard_state *state)
+{
+    struct shard_row row;
+    const int rc = get_shard(q, shard, &row);
+    *state = row.state;
+    return rc;
+}
+
+int queue_is_staged(struct queue *q, const struct id *medium, uint64_t token, uint64_t shard,
+                    bool *staged)
+{
+    unsigned char key[8 + ID_BYTES];
+    struct view v;
+    put_be64(key, shard);
+    memcpy(key + 8, medium->b, ID_BYTES);
+    int rc = queue_begin(q);
+    rc = rc ? rc : queue_get(q, q->staged, view_of(key, sizeof key), &v);
+    *staged = rc == 0 && v.n == 8 && get_le64(v.p) == token;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+uint64_t queue_next_shard(const struct queue *q)
+{
+    return q->n.next_shard;
 }
 
 int queue_open_shard(struct queue *q, struct view store, uint64_t *number)
@@ -113,15 +139,6 @@ static int forget_staged(struct queue *q, uint64_t shard)
     }
     mdb_cursor_close(cursor);
     return code == MDB_NOTFOUND ? 0 : queue_mdb(code, "forget a shard's jobs");
-}
-
-uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token)
-{
-    unsigned char entry[ID_BYTES + 8];
-    memcpy(entry, medium->b, ID_BYTES);
-    put_le64(entry + ID_BYTES, token);
-    return fingerprint +
-           XXH3_64bits(entry, sizeof entry); /* a sum, so that order does not matter */
 }
 
 struct tally {

@@ -321,68 +321,144 @@ static int serve_sealed(struct broker *b, struct session *s, const struct wire_i
     return rc;
 }
 
-/* A worker lists the shard files of its store.  A shard that the queue believes open there, that is
- * not in the list, and that no living worker of the store may be about to create, is lost. */
-struct missing {
+/* A worker lists the shard files of its store.  The answer names those that the queue believes open
+ * there, so that the worker can take them up.  One that is not in the list is lost; but a shard
+ * that was numbered since this broker began may be about to be created by another worker of the
+ * store. */
+struct sweep {
     struct broker *b;
-    struct view store;
+    const struct session *session;
     const struct wire_list *found;
+    bool alone;
     uint64_t lost[64]; /* the rest is found the next time */
-    size_t n;
+    size_t lost_count;
 };
 
-static int note_missing(const struct shard_row *row, void *arg)
+static bool is_found(const struct wire_list *found, uint64_t shard)
 {
-    struct missing *m = arg;
-    if (row->state != SHARD_OPEN || !view_equal(row->store, m->store)) {
-        return 0;
-    }
-    for (size_t i = 0; i < m->found->n; i++) {
-        const struct wire_map map = wire_list_at(m->found, i);
+    for (size_t i = 0; i < found->n; i++) {
+        const struct wire_map map = wire_list_at(found, i);
         uint64_t number;
-        if (wire_get_u64(&map, "shard", &number) == 0 && number == row->number) {
-            return 0;
-        }
-    }
-    if (m->n < sizeof m->lost / sizeof *m->lost) {
-        m->lost[m->n++] = row->number;
-    }
-    return 0;
-}
-
-static bool store_has_other_workers(const struct broker *b, const struct session *s)
-{
-    for (size_t i = 0; i < b->sessions.n; i++) {
-        const struct session *o = &b->sessions.s[i];
-        if (o->worker && o->number != s->number && strcmp(o->store, s->store) == 0 &&
-            o->holds_shard) {
+        if (wire_get_u64(&map, "shard", &number) == 0 && number == shard) {
             return true;
         }
     }
     return false;
 }
 
-enum { FOUND_MAX = 1 << 20 };
+static int sweep_shard(const struct shard_row *row, void *arg)
+{
+    struct sweep *sweep = arg;
+    if (row->state != SHARD_OPEN || !view_equal(row->store, view_str(sweep->session->store))) {
+        return 0;
+    }
+    if (is_found(sweep->found, row->number)) {
+        struct wire_out *item = wire_list_item(&sweep->b->list);
+        wire_put_u64(item, "shard", row->number);
+        wire_list_item_end(&sweep->b->list);
+        return sweep->b->list.rc;
+    }
+    const bool old = row->number < sweep->b->first_shard;
+    if ((old || sweep->alone) && sweep->lost_count < sizeof sweep->lost / sizeof *sweep->lost) {
+        sweep->lost[sweep->lost_count++] = row->number;
+    }
+    return 0;
+}
+
+static bool is_alone(const struct broker *b, const struct session *s)
+{
+    for (size_t i = 0; i < b->sessions.n; i++) {
+        const struct session *o = &b->sessions.s[i];
+        if (o->worker && o->number != s->number && strcmp(o->store, s->store) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum { FOUND_MAX = 1 << 20, CHECK_MAX = 1 << 20 };
 
 static int serve_found(struct broker *b, struct session *s, const struct wire_in *in)
 {
     struct wire_list list = {0};
     struct letter *letter;
+    struct view payload;
     if (in->payload_count != 1) {
         return err_set(E_PEER, "a FOUND carries one payload, its list of shards");
     }
     int rc = wire_list_parse(in->payload[0], FOUND_MAX, &list);
-    struct missing missing = {.b = b, .store = view_str(s->store), .found = &list};
-    if (rc == 0 && !store_has_other_workers(b, s)) {
-        rc = queue_each_shard(b->queue, note_missing, &missing);
-    }
-    for (size_t i = 0; rc == 0 && i < missing.n; i++) {
-        log_warn("shard_lost", "shard=%llu store=%s", (unsigned long long)missing.lost[i],
-                 s->store);
-        rc = queue_lose_shard(b->queue, missing.lost[i]);
+    struct sweep sweep = {.b = b, .session = s, .found = &list, .alone = is_alone(b, s)};
+    wire_list_begin(&b->list, WIRE_FRAME_MAX);
+    rc = rc ? rc : queue_each_shard(b->queue, sweep_shard, &sweep);
+    for (size_t i = 0; rc == 0 && i < sweep.lost_count; i++) {
+        log_warn("shard_lost", "shard=%llu store=%s", (unsigned long long)sweep.lost[i], s->store);
+        rc = queue_lose_shard(b->queue, sweep.lost[i]);
     }
     wire_list_release(&list);
-    return rc ? rc : broker_answer(b, in, "FOUND", &letter);
+    rc = rc ? rc : wire_list_end(&b->list, &payload);
+    rc = rc ? rc : broker_answer(b, in, "FOUND", &letter);
+    return rc ? rc : letter_set_payload(letter, payload);
+}
+
+static int check_mark(struct broker *b, const struct wire_map *m, uint64_t shard)
+{
+    struct id medium;
+    uint64_t token;
+    bool staged = false;
+    int rc = job_of(m, &medium, &token);
+    rc = rc ? rc : queue_is_staged(b->queue, &medium, token, shard, &staged);
+    if (rc) {
+        return rc;
+    }
+    struct wire_out *item = wire_list_item(&b->list);
+    wire_put_bool(item, "keep", staged);
+    wire_list_item_end(&b->list);
+    return b->list.rc;
+}
+
+/* The marks of a shard that was found open, one answer each: keep it, or take its records out. */
+static int serve_check(struct broker *b, struct session *s, const struct wire_in *in)
+{
+    uint64_t shard;
+    enum shard_state state;
+    struct wire_list list = {0};
+    struct letter *letter;
+    struct view payload;
+    if (in->payload_count != 1) {
+        return err_set(E_PEER, "a CHECK carries one payload, its list of marks");
+    }
+    int rc = wire_get_u64(&in->header, "shard", &shard);
+    rc = rc ? rc : queue_shard_state(b->queue, shard, &state);
+    if (rc == 0 && state == SHARD_LOST) {
+        rc = err_set(E_SHARD_LOST, "shard %llu was given up as lost", (unsigned long long)shard);
+    }
+    if (rc) {
+        return rc;
+    }
+    wire_list_begin(&b->list, WIRE_FRAME_MAX);
+    rc = wire_list_parse(in->payload[0], CHECK_MAX, &list);
+    for (size_t i = 0; rc == 0 && i < list.n; i++) {
+        const struct wire_map m = wire_list_at(&list, i);
+        rc = check_mark(b, &m, shard);
+    }
+    wire_list_release(&list);
+    rc = rc ? rc : wire_list_end(&b->list, &payload);
+    rc = rc ? rc : broker_answer(b, in, "CHECKED", &letter);
+    if (rc == 0) {
+        s->holds_shard = true;
+        rc = letter_set_payload(letter, payload);
+    }
+    return rc;
+}
+
+/* A worker's own open shard in which nothing remained, or never was: its number is given up. */
+static int serve_empty(struct broker *b, struct session *s, const struct wire_in *in)
+{
+    uint64_t shard;
+    int rc = wire_get_u64(&in->header, "shard", &shard);
+    s->holds_shard = rc ? s->holds_shard : false;
+    s->seal_asked = false;
+    return rc ? rc : queue_lose_shard(b->queue, shard);
 }
 
 const struct verb worker_verbs[] = {
@@ -390,5 +466,5 @@ const struct verb worker_verbs[] = {
     {"GET", serve_get, true},      {"START", serve_start, true},   {"BEAT", serve_beat, true},
     {"STAGE", serve_stage, true},  {"FAIL", serve_fail, true},     {"RETURN", serve_return, true},
     {"SHARD", serve_shard, true},  {"SEALED", serve_sealed, true}, {"FOUND", serve_found, true},
-    {NULL, NULL, false},
+    {"CHECK", serve_check, true},  {"EMPTY", serve_empty, true},   {NULL, NULL, false},
 };

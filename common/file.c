@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -76,6 +77,18 @@ static int write_all(int fd, struct view bytes)
     return 0;
 }
 
+int file_sync(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_errno("cannot open %s", path);
+    }
+    const int rc =
+        fsync(fd) ? err_set(E_STORAGE, "cannot sync %s to disk: %s", path, strerror(errno)) : 0;
+    close(fd);
+    return rc;
+}
+
 int file_sync_parent(const char *path)
 {
     char *dir = strdup(path);
@@ -86,15 +99,66 @@ int file_sync_parent(const char *path)
     if (slash) {
         slash[slash == dir] = '\0';
     }
-    const int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = 0;
-    if (fd < 0 || fsync(fd)) {
-        rc = err_errno("cannot sync the directory of %s", path);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
+    const int rc = file_sync(slash ? dir : ".");
     free(dir);
+    return rc;
+}
+
+int file_rename(const char *from, const char *to)
+{
+    if (rename(from, to)) {
+        return err_errno("cannot rename %s to %s", from, to);
+    }
+    return file_sync_parent(to);
+}
+
+int file_remove(const char *path)
+{
+    return unlink(path) && errno != ENOENT ? err_errno("cannot delete %s", path) : 0;
+}
+
+int file_size(const char *path, uint64_t *bytes)
+{
+    struct stat st;
+    if (stat(path, &st)) {
+        return err_errno("cannot stat %s", path);
+    }
+    *bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int hash_descriptor(int fd, const char *path, struct id *digest)
+{
+    enum { PIECE = 1 << 20 };
+    crypto_generichash_state state;
+    unsigned char *piece = malloc(PIECE);
+    if (!piece) {
+        return err_set(E_NOMEM, "no memory to read %s", path);
+    }
+    int rc = 0;
+    ssize_t n = 1;
+    crypto_generichash_init(&state, NULL, 0, ID_BYTES);
+    while (rc == 0 && n != 0) {
+        n = read(fd, piece, PIECE);
+        if (n > 0) {
+            crypto_generichash_update(&state, piece, (size_t)n);
+        } else if (n < 0 && errno != EINTR) {
+            rc = err_errno("cannot read %s", path);
+        }
+    }
+    crypto_generichash_final(&state, digest->b, ID_BYTES);
+    free(piece);
+    return rc;
+}
+
+int file_digest(const char *path, struct id *digest)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_errno("cannot open %s", path);
+    }
+    const int rc = hash_descriptor(fd, path, digest);
+    close(fd);
     return rc;
 }
 
@@ -107,15 +171,15 @@ int file_write_atomic(const char *path, struct view bytes)
         return err_set(E_NOMEM, "no memory for a path");
     }
     fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0 || write_all(fd, bytes) || fsync(fd)) {
+    if (fd < 0) {
         rc = err_errno("cannot write %s", tmp);
         goto out;
     }
-    if (rename(tmp, path)) {
-        rc = err_errno("cannot rename %s to %s", tmp, path);
+    if (write_all(fd, bytes) || fsync(fd)) {
+        rc = err_set(E_STORAGE, "cannot write %s: %s", tmp, strerror(errno));
         goto out;
     }
-    rc = file_sync_parent(path);
+    rc = file_rename(tmp, path);
 out:
     if (fd >= 0) {
         close(fd);

@@ -13,10 +13,8 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "common/half.h"
 #include "common/id.h"
-
-/* IEEE 754 half precision, as stored. */
-typedef uint16_t half;
 
 enum feature_dtype { FEATURE_F16 = 1, FEATURE_F32 = 2 };
 

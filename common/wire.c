@@ -99,6 +99,20 @@ void wire_put_bin(struct wire_out *out, const char *key, struct view bytes)
     msgpack_pack_bin_body(&pk, bytes.p, bytes.n);
 }
 
+enum { MAP_MAX = 256 * 1024 }; /* of a map on its own */
+
+void wire_map_begin(struct wire_out *out)
+{
+    begin_map(out, MAP_MAX);
+}
+
+int wire_map_end(struct wire_out *out, struct view *bytes)
+{
+    end_map(out);
+    *bytes = buf_view(&out->header);
+    return out->rc;
+}
+
 /* ------------------------------------------------------------------ sending */
 
 static int send_frame(void *socket, struct view frame, int flags)
@@ -208,6 +222,14 @@ static int parse_map(struct view bytes, msgpack_unpacked *unpacked)
         return err_set(E_PEER, "a message's header is not one MessagePack map");
     }
     return 0;
+}
+
+int wire_map_parse(struct view bytes, msgpack_unpacked *unpacked, struct wire_map *out)
+{
+    msgpack_unpacked_init(unpacked);
+    const int rc = parse_map(bytes, unpacked);
+    out->map = rc ? NULL : &unpacked->data.via.map;
+    return rc;
 }
 
 static int parse_frames(struct wire_in *in, size_t first)

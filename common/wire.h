@@ -51,6 +51,11 @@ void wire_put_bool(struct wire_out *out, const char *key, bool v);
 void wire_put_str(struct wire_out *out, const char *key, struct view utf8);
 void wire_put_bin(struct wire_out *out, const char *key, struct view bytes);
 
+/* A map on its own, without a message around it: written by the same putters between begin and end.
+ */
+void wire_map_begin(struct wire_out *out);
+int wire_map_end(struct wire_out *out, struct view *bytes) MUST_CHECK;
+
 /* Sends without blocking: 0, or E_BUSY when the peer's queue is full, E_PEER when the peer is gone,
  * E_TOO_BIG when a part exceeds its limit.  0 means "queued in this process", nothing more: what
  * matters must be answered by the peer.  `peer` is NULL on a DEALER.  Payload bytes are copied. */
@@ -61,6 +66,10 @@ int wire_send(void *socket, const struct wire_peer *peer, struct wire_out *out,
 struct wire_map {
     const msgpack_object_map *map;
 };
+
+/* Reads such a map; it is valid as long as `bytes` and `unpacked` are.  Release `unpacked` whatever
+ * is returned. */
+int wire_map_parse(struct view bytes, msgpack_unpacked *unpacked, struct wire_map *out) MUST_CHECK;
 
 struct wire_in {
     struct wire_peer peer; /* whom to answer, on a ROUTER */

@@ -27,8 +27,16 @@ struct command {
 /* Ends with a NULL verb; in the order in which a newcomer meets them. */
 extern const struct command commands[];
 
+int cmd_broker(int argc, char **argv);
+int cmd_build(int argc, char **argv);
 int cmd_help(int argc, char **argv);
+int cmd_ingest(int argc, char **argv);
+int cmd_parse(int argc, char **argv);
+int cmd_quarantine(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_worker(int argc, char **argv);
 
 /* Prints "pairmill VERB: <err_text()>" and returns the exit code that fits `rc`. */
 int command_fail(const char *verb, int rc);

@@ -6,6 +6,14 @@
 
 const struct command commands[] = {
     {"help", cmd_help, "list the commands"},
+    {"build", cmd_build, "grind sources into a corpus: broker, workers and ingest in one command"},
+    {"status", cmd_status, "what became of every pair, and whether the accounting adds up"},
+    {"quarantine", cmd_quarantine, "list the pairs that could not be ground, or try them again"},
+    {"broker", cmd_broker, "keep a corpus' queue, for workers and ingest to connect to"},
+    {"ingest", cmd_ingest, "put the pairs of a source into the queue"},
+    {"worker", cmd_worker, "grind pairs into shards"},
+    {"stop", cmd_stop, "let workers finish and seal, then end them and the broker"},
+    {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
     {NULL, NULL, NULL},
 };

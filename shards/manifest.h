@@ -20,6 +20,8 @@ struct shard_manifest {
     uint32_t number;
     uint64_t pairs;
     uint64_t media;        /* visual records in this shard */
+    uint64_t jobs;         /* staged jobs whose records these are */
+    uint64_t fingerprint;  /* of those jobs; by it the broker compares its own list */
     uint64_t bytes;        /* of the file */
     struct id file_digest; /* BLAKE2b-256 of the file */
     /* BLAKE2b-256 over the keys and stored values in key order: the same for two files that hold
@@ -27,6 +29,10 @@ struct shard_manifest {
     struct id content_digest;
     int64_t created; /* seconds since 1970 */
 };
+
+/* Adds a job, staged under a lease token, to the fingerprint of a shard's jobs; 0 is that of none.
+ * The order of adding does not matter. */
+uint64_t shard_fingerprint_add(uint64_t fingerprint, const struct id *medium, uint64_t token);
 
 /* dir/NNNNNN.SUFFIX into out; E_TOO_BIG. */
 int shard_path(const char *dir, uint32_t number, const char *suffix,

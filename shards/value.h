@@ -7,6 +7,7 @@
  *     3  u8   number of byte-shuffled ranges, at most VALUE_MAX_RANGES
  *     4  u32  bytes of the record
  *     8  per range: u32 offset, u32 bytes, u32 element size (2 or 4)
+ *        u32 low half of the XXH3-64 of all before it
  *        zstd frame of the record, with content checksum
  *
  * A range is a plane of floats whose bytes were transposed before compression (all first bytes,

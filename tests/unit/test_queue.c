@@ -7,6 +7,7 @@
 
 #include "broker/queue.h"
 #include "common/clock.h"
+#include "shards/manifest.h"
 
 static char path[64];
 
