@@ -4,6 +4,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Everything that one run allocates, freed at its end. */
+static void **held;
+static size_t held_count;
+
+static void *keep(size_t n, size_t size)
+{
+    held = realloc(held, (held_count + 1) * sizeof *held);
+    held[held_count] = calloc(n + 1, size);
+    return held[held_count++];
+}
+
+static void free_held(void)
+{
+    while (held_count) {
+        free(held[--held_count]);
+    }
+    free(held);
+    held = NULL;
+}
+
 /* v[c][y][x] */
 struct map {
     int c;
@@ -14,7 +34,7 @@ struct map {
 
 static struct map map_new(int c, int h, int w)
 {
-    return (struct map){c, h, w, calloc((size_t)c * h * w + 1, sizeof(double))};
+    return (struct map){c, h, w, keep((size_t)c * h * w, sizeof(double))};
 }
 
 static double at(struct map m, int c, int y, int x)
@@ -30,8 +50,7 @@ static const float *weight(const struct safetensors *st, const char *layer, cons
     const struct safetensors_tensor *found = safetensors_find(st, name, NULL);
     BUG_ON(!found);
     *t = found;
-    /* The file is written with any alignment; copies leak for the length of a test. */
-    float *copy = malloc(found->bytes + 4);
+    float *copy = keep(found->bytes, 1); /* the file's tensors may lie at any address */
     memcpy(copy, found->data, found->bytes);
     return copy;
 }
@@ -190,7 +209,7 @@ static const double anchors[6][4] = {{-15, -4, 30, 19},  {-38, -16, 53, 31}, {-8
 static int propose(const struct c4_plan *p, struct map score, struct map delta, int width,
                    int height, double scale, struct proposal *out)
 {
-    struct proposal *all = calloc((size_t)score.h * score.w * 6, sizeof *all);
+    struct proposal *all = keep((size_t)score.h * score.w * 6, sizeof *all);
     int n = 0;
     for (int i = 0; i < score.h * score.w * 6; i++) {
         const int a = i % 6;
@@ -219,7 +238,6 @@ static int propose(const struct c4_plan *p, struct map score, struct map delta, 
             out[kept++] = all[i];
         }
     }
-    free(all);
     return kept;
 }
 
@@ -254,7 +272,7 @@ static double *full(const struct safetensors *st, const char *layer, const doubl
     const float *bias = weight(st, layer, "bias", &u);
     const int in = (int)t->shape[1];
     *outputs = (int)t->shape[0];
-    double *y = calloc((size_t)*outputs, sizeof *y);
+    double *y = keep((size_t)*outputs, sizeof *y);
     for (int o = 0; o < *outputs; o++) {
         y[o] = (double)bias[o];
         for (int i = 0; i < in; i++) {
@@ -307,7 +325,7 @@ static int by_conf(const void *a, const void *b)
 static void rate(struct roi *roi, int n, int classes)
 {
     for (int c = 1; c < classes; c++) {
-        struct proposal *order = calloc((size_t)n + 1, sizeof *order);
+        struct proposal *order = keep((size_t)n, sizeof *order);
         for (int i = 0; i < n; i++) {
             order[i] = (struct proposal){.score = roi[i].prob[c], .index = i};
         }
@@ -325,7 +343,6 @@ static void rate(struct roi *roi, int n, int classes)
                 order[i].score = -1;
             }
         }
-        free(order);
     }
 }
 
@@ -344,7 +361,7 @@ static void describe(const struct c4_plan *p, const struct safetensors *st, cons
         const struct safetensors_tensor *t;
         const float *embedding = weight(st, "cls_embedding", "weight", &t);
         const int extra = (int)t->shape[1];
-        double *joined = calloc((size_t)(out->dim + extra), sizeof *joined);
+        double *joined = keep((size_t)(out->dim + extra), sizeof *joined);
         memcpy(joined, roi->feature, (size_t)out->dim * sizeof *joined);
         for (int k = 0; k < extra; k++) {
             joined[out->dim + k] = (double)embedding[best_of(roi->prob, out->classes) * extra + k];
@@ -385,15 +402,15 @@ void reference_c4(const struct c4_plan *p, const struct safetensors *st, const u
     x = stage(p, st, 3, x, 2, 1);
     x = stage(p, st, 4, x, 2, 1);
     const struct map hidden = convolve(st, "rpn_conv/3x3", x, 1, 1, 1, 1);
-    struct proposal *proposal = calloc((size_t)p->post_nms, sizeof *proposal);
+    struct proposal *proposal = keep((size_t)p->post_nms, sizeof *proposal);
     const int n = propose(p, convolve(st, "rpn_cls_score", hidden, 1, 0, 1, 0),
                           convolve(st, "rpn_bbox_pred", hidden, 1, 0, 1, 0), net_width, net_height,
                           scale, proposal);
-    struct roi *roi = calloc((size_t)n + 1, sizeof *roi);
+    struct roi *roi = keep((size_t)n, sizeof *roi);
     for (int i = 0; i < n; i++) {
         const struct map y =
             stage(p, st, 5, pool_roi(x, proposal[i].box, p->roi), 1, p->res5_dilation);
-        roi[i] = (struct roi){.index = i, .feature = calloc((size_t)y.c, sizeof(double))};
+        roi[i] = (struct roi){.index = i, .feature = keep((size_t)y.c, sizeof(double))};
         out->dim = y.c;
         for (int v = 0; v < y.c * y.h * y.w; v++) {
             roi[i].feature[v / y.h / y.w] += y.v[v] / (y.h * y.w);
@@ -417,8 +434,7 @@ void reference_c4(const struct c4_plan *p, const struct safetensors *st, const u
     for (int i = 0; i < out->n; i++) {
         describe(p, st, &roi[i], width, height, i, out);
     }
-    free(roi);
-    free(proposal);
+    free_held();
 }
 
 void reference_regions_release(struct reference_regions *r)
