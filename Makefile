@@ -5,7 +5,7 @@ comma   := ,
 VARIANT := $(or $(subst $(comma),-,$(SANITIZE)),$(if $(FAULTS),faults),$(if $(DEBUG),debug),release)
 B       := build/$(if $(filter clang%,$(CC)),clang-)$(VARIANT)
 
-PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng
+PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng zlib
 MISSING  := $(shell for p in $(PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
 
 # gcc's maybe-uninitialized cannot follow `rc = rc ? rc : f(&x)`; the sanitizers check what it would.

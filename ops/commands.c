@@ -13,6 +13,7 @@ const struct command commands[] = {
     {"ingest", cmd_ingest, "put the pairs of a source into the queue"},
     {"worker", cmd_worker, "grind pairs into shards"},
     {"stop", cmd_stop, "let workers finish and seal, then end them and the broker"},
+    {"detect", cmd_detect, "find the regions of images"},
     {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
     {NULL, NULL, NULL},
