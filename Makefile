@@ -57,6 +57,9 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
+parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
+	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
+
 format: ## format: lay out every source file by .clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -69,5 +72,5 @@ clean: ## clean: delete everything built
 help: ## help: list the targets
 	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all packages-present unit format lint clean help
+.PHONY: parity all packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)
