@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "detector/conv.h"
+#include "detector/winograd.h"
 #include "detector_fixture.h"
 
 struct trial {
@@ -40,6 +41,8 @@ static double defined(const struct trial *t, int n, int oy, int ox, int o, doubl
 
 static void check(struct trial *t, struct dice *dice)
 {
+    /* Of the sum of the magnitudes: a few roundings of 2^-24, more where sums are transformed. */
+    const double tolerance = winograd_fits(&t->conv) ? 1e-5 : 2e-6;
     struct bench b;
     bench_init(&b);
     struct conv *c = &t->conv;
@@ -63,7 +66,7 @@ static void check(struct trial *t, struct dice *dice)
             defined(t, (int)(pixel / w / h), (int)(pixel / w % h), (int)(pixel % w), o, &scale);
         want += t->residual ? (double)t->residual[at] : 0.0;
         want = c->relu && want < 0 ? 0 : want;
-        cr_assert_lt(fabs((double)y.p[at] - want), 2e-6 * (scale + 1),
+        cr_assert_lt(fabs((double)y.p[at] - want), tolerance * (scale + 1),
                      "%d->%d k%d s%d p%d d%d on %dx%dx%d: [%zu] is %g, not %g", c->in, c->out,
                      c->kernel, c->stride, c->pad, c->dilation, t->x.n, t->x.h, t->x.w, at,
                      (double)y.p[at], want);
@@ -129,6 +132,34 @@ Test(conv, works_in_several_blocks)
                            .stride = 1,
                            .pad = 3,
                            .dilation = 1,
+                           .relu = true};
+    check(&t, &dice);
+}
+
+Test(conv, equals_its_definition_on_the_channels_and_sizes_that_winograd_takes)
+{
+    struct dice dice = {.seed = 5};
+    for (int i = 0; i < 60; i++) {
+        struct trial t = random_trial(&dice, 3);
+        t.conv.in = 16 * dice_int(&dice, 1, 3);
+        t.conv.out = 16 * dice_int(&dice, 1, 2);
+        t.conv.stride = 1;
+        t.x.c = t.conv.in;
+        check(&t, &dice);
+    }
+}
+
+Test(conv, winograd_works_in_several_blocks)
+{
+    struct dice dice = {.seed = 6};
+    struct trial t = {.x = {.n = 1, .h = 130, .w = 140, .c = 256}};
+    t.conv = (struct conv){.name = "large",
+                           .in = 256,
+                           .out = 16,
+                           .kernel = 3,
+                           .stride = 1,
+                           .pad = 2,
+                           .dilation = 2,
                            .relu = true};
     check(&t, &dice);
 }
