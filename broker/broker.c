@@ -223,7 +223,7 @@ int broker_hand_out(struct broker *b)
         if (rc) {
             return rc == E_NOT_FOUND ? 0 : rc;
         }
-        s->credit--;
+        s->sent++;
         rc = send_job(b, s);
         if (rc) {
             return rc;

@@ -29,6 +29,7 @@ extern const struct command commands[];
 
 int cmd_broker(int argc, char **argv);
 int cmd_build(int argc, char **argv);
+int cmd_detect(int argc, char **argv);
 int cmd_feed(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ingest(int argc, char **argv);

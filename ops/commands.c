@@ -16,6 +16,7 @@ const struct command commands[] = {
     {"feed", cmd_feed, "stream a corpus' samples to trainers"},
     {"verify", cmd_verify, "read every byte of a corpus and check it"},
     {"inspect", cmd_inspect, "show a corpus, or one record of it"},
+    {"detect", cmd_detect, "find the regions of images"},
     {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
     {NULL, NULL, NULL},
