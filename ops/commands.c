@@ -13,6 +13,7 @@ const struct command commands[] = {
     {"ingest", cmd_ingest, "put the pairs of a source into the queue"},
     {"worker", cmd_worker, "grind pairs into shards"},
     {"stop", cmd_stop, "let workers finish and seal, then end them and the broker"},
+    {"feed", cmd_feed, "stream a corpus' samples to trainers"},
     {"verify", cmd_verify, "read every byte of a corpus and check it"},
     {"inspect", cmd_inspect, "show a corpus, or one record of it"},
     {"detect", cmd_detect, "find the regions of images"},
