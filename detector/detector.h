@@ -17,8 +17,8 @@
  * A detector may be used by many threads at once, a session by one at a time.  Each call computes
  * on the calling thread alone: run one process or thread a core.
  *
- * Opening sets OPENBLAS_CORETYPE and OPENBLAS_NUM_THREADS in the environment before OpenBLAS is
- * loaded, so open before starting threads.
+ * The first opening sets OPENBLAS_CORETYPE (unless it is set) and OPENBLAS_NUM_THREADS in the
+ * environment and loads OpenBLAS, so open before starting threads.
  */
 #ifndef DETECTOR_DETECTOR_H
 #define DETECTOR_DETECTOR_H
@@ -64,7 +64,7 @@ struct detector_info {
     struct detector_names objects;    /* C - 1 names, indexed by object_id */
     struct detector_names attributes; /* indexed by attr_id; n = 0 where the model has none */
     uint64_t parameters;              /* numbers in the file's tensors */
-    const char *blas;                 /* the matrix kernels in use, "OpenBLAS SkylakeX" */
+    const char *blas;                 /* the matrix kernels, "OpenBLAS SkylakeX" */
 };
 
 const struct detector_info *detector_info(const struct detector *det);
