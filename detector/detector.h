@@ -124,11 +124,11 @@ int detector_detect(const struct detector *det, struct detector_session *session
                     const struct detector_image *image, const struct detector_progress *progress,
                     struct detections *out) MUST_CHECK;
 
-/* Where the time of the session's last image went, one row a layer, in order of execution. */
+/* Where the CPU time of the session's last image went, one row a layer, in order of execution. */
 struct detector_profile_row {
     const char *layer;
-    double seconds;
-    uint64_t macs; /* of the plain algorithm, however it was computed */
+    double seconds; /* of CPU time */
+    uint64_t macs;  /* of the plain algorithm, however it was computed */
 };
 
 /* Rows are the session's, valid until its next detect; returns how many. */
