@@ -16,7 +16,7 @@ OPT    := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -f
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -pthread -I. \
           -MMD -MP $(if $(SANITIZE),-DPM_SANITIZED) $(if $(FAULTS),-DPM_FAULTS) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg,$(PACKAGES))) -lm -pthread
+LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg openblas,$(PACKAGES))) -lm -pthread
 
 objs    = $(patsubst %.c,$B/%.o,$(wildcard $(addsuffix /*.c,$1)))
 COMMON  = $(call objs,common)

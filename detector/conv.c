@@ -76,24 +76,40 @@ static void finish(float *restrict y, const float *restrict bias, const float *r
     }
 }
 
-/* One row of windows: output pixels [from, to) of the flattened (n, y, x). */
+/* Input pixels x from `left` on, `dilation` apart, one for each of a window's columns; zeros
+ * outside the row. */
+static void gather_row(const struct conv *c, const float *row, int width, int left, float *out)
+{
+    const size_t depth = (size_t)c->in;
+    if (c->dilation == 1 && left >= 0 && left + c->kernel <= width) {
+        memcpy(out, row + (size_t)left * depth, (size_t)c->kernel * depth * sizeof *out);
+        return;
+    }
+    for (int k = 0; k < c->kernel; k++, out += depth) {
+        const int x = left + k * c->dilation;
+        if (x < 0 || x >= width) {
+            memset(out, 0, depth * sizeof *out);
+        } else {
+            memcpy(out, row + (size_t)x * depth, depth * sizeof *out);
+        }
+    }
+}
+
+/* The windows of output pixels [from, to), counted through (n, y, x): out[to - from][k][k][in]. */
 static void gather(const struct conv *c, const struct tensor *x, const struct tensor *y,
                    size_t from, size_t to, float *out)
 {
-    const size_t depth = (size_t)c->in;
+    const size_t row = (size_t)c->kernel * (size_t)c->in;
     for (size_t at = from; at < to; at++) {
-        const int ox = (int)(at % (size_t)y->w);
-        const int oy = (int)(at / (size_t)y->w % (size_t)y->h);
+        const int left = (int)(at % (size_t)y->w) * c->stride - c->pad;
+        const int top = (int)(at / (size_t)y->w % (size_t)y->h) * c->stride - c->pad;
         const int n = (int)(at / (size_t)y->w / (size_t)y->h);
-        for (int ky = 0; ky < c->kernel; ky++) {
-            const int iy = oy * c->stride - c->pad + ky * c->dilation;
-            for (int kx = 0; kx < c->kernel; kx++, out += depth) {
-                const int ix = ox * c->stride - c->pad + kx * c->dilation;
-                if (iy < 0 || iy >= x->h || ix < 0 || ix >= x->w) {
-                    memset(out, 0, depth * sizeof *out);
-                } else {
-                    memcpy(out, tensor_at(x, n, iy, ix), depth * sizeof *out);
-                }
+        for (int k = 0; k < c->kernel; k++, out += row) {
+            const int line = top + k * c->dilation;
+            if (line < 0 || line >= x->h) {
+                memset(out, 0, row * sizeof *out);
+            } else {
+                gather_row(c, tensor_at(x, n, line, 0), x->w, left, out);
             }
         }
     }
