@@ -5,7 +5,7 @@ comma   := ,
 VARIANT := $(or $(subst $(comma),-,$(SANITIZE)),$(if $(FAULTS),faults),$(if $(DEBUG),debug),release)
 B       := build/$(if $(filter clang%,$(CC)),clang-)$(VARIANT)
 
-PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng
+PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng zlib
 MISSING  := $(shell for p in $(PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
 
 # gcc's maybe-uninitialized cannot follow `rc = rc ? rc : f(&x)`; the sanitizers check what it would.
@@ -60,6 +60,9 @@ $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
+parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
+	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
+
 format: ## format: lay out every source file by .clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -72,5 +75,5 @@ clean: ## clean: delete everything built
 help: ## help: list the targets
 	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all packages-present unit format lint clean help
+.PHONY: parity all packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@
 
 #include "detector/gemm.h"
 #include "detector/simd.h"
+#include "detector/winograd.h"
 
 /* Floats gathered at a time: large enough that repacking the weights for each block costs little,
  * small enough to stay near the core. */
@@ -16,15 +17,15 @@ static size_t window(const struct conv *c)
 
 size_t conv_prepared_floats(const struct conv *c)
 {
+    if (winograd_fits(c)) {
+        return winograd_floats(c);
+    }
     return c->kernel == 1 ? 0 : (size_t)c->out * window(c);
 }
 
-void conv_prepare(struct conv *c, const float *weight, float *room)
+/* [out][in][area] -> [out][area][in], the order in which gather() lays a window out. */
+static void rearrange(const struct conv *c, const float *weight, float *room)
 {
-    if (c->kernel == 1) {
-        c->weight = weight;
-        return;
-    }
     const size_t area = (size_t)c->kernel * (size_t)c->kernel;
     for (size_t o = 0; o < (size_t)c->out; o++) {
         for (size_t i = 0; i < (size_t)c->in; i++) {
@@ -34,7 +35,18 @@ void conv_prepare(struct conv *c, const float *weight, float *room)
             }
         }
     }
+}
+
+void conv_prepare(struct conv *c, const float *weight, float *room)
+{
     c->weight = room;
+    if (winograd_fits(c)) {
+        winograd_prepare(c, weight, room);
+    } else if (c->kernel > 1) {
+        rearrange(c, weight, room);
+    } else {
+        c->weight = weight;
+    }
 }
 
 int conv_side(const struct conv *c, int in)
@@ -93,35 +105,57 @@ static size_t rows_at_a_time(size_t floats, size_t row)
     return rows < ROWS_MIN ? ROWS_MIN : rows;
 }
 
+/* By matrix products over blocks of output pixels, whose windows are gathered unless they are the
+ * input's own pixels. */
+static void run_blocks(const struct conv *c, struct pass *pass, const struct tensor *x,
+                       const float *residual, const struct tensor *y)
+{
+    const size_t rows = tensor_pixels(y);
+    const size_t most = pass_pixels(pass, y);
+    const size_t depth = window(c);
+    const size_t width = (size_t)c->out;
+    const bool direct = c->kernel == 1 && c->stride == 1 && c->pad == 0;
+    size_t block = rows_at_a_time(direct ? FINISH_FLOATS : GATHER_FLOATS, direct ? width : depth);
+    block = block > most ? most : block;
+    float *gathered = direct ? NULL : pass_floats(pass, block * depth);
+    for (size_t from = 0; from < rows && !pass->dry; from += block) {
+        const size_t to = from + block < rows ? from + block : rows;
+        const float *a = gathered;
+        if (direct) {
+            a = x->p + from * depth;
+        } else {
+            gather(c, x, y, from, to, gathered);
+        }
+        float *out = y->p + from * width;
+        gemm_transposed(to - from, width, depth, a, c->weight, out);
+        finish(out, c->bias, residual ? residual + from * width : NULL, to - from, width, c->relu);
+    }
+    if (gathered) {
+        pass_give(pass, gathered);
+    }
+}
+
+static void run_winograd(const struct conv *c, struct pass *pass, const struct tensor *x,
+                         const float *residual, const struct tensor *y)
+{
+    const int images = x->n > pass->room ? x->n : pass->room;
+    float *scratch = pass_floats(pass, winograd_scratch(c, x, images));
+    if (!pass->dry) {
+        winograd_run(c, x, residual, y, scratch);
+    }
+    pass_give(pass, scratch);
+}
+
 struct tensor conv_run(const struct conv *c, struct pass *pass, const struct tensor *x,
                        const float *residual)
 {
     BUG_ON(x->c != c->in);
     struct tensor y = pass_tensor(pass, x->n, conv_side(c, x->h), conv_side(c, x->w), c->out);
-    const size_t rows = tensor_pixels(&y);
-    const size_t depth = window(c);
-    const size_t width = (size_t)c->out;
-    const bool direct = c->kernel == 1 && c->stride == 1 && c->pad == 0;
-    const size_t most = pass_pixels(pass, &y);
-    size_t block = rows_at_a_time(direct ? FINISH_FLOATS : GATHER_FLOATS, direct ? width : depth);
-    block = block > most ? most : block;
-    float *gathered = direct ? NULL : pass_floats(pass, block * depth);
-    if (pass_step(pass, c->name, rows * depth * width)) {
-        for (size_t from = 0; from < rows; from += block) {
-            const size_t to = from + block < rows ? from + block : rows;
-            const float *a = x->p + from * depth;
-            if (!direct) {
-                gather(c, x, &y, from, to, gathered);
-                a = gathered;
-            }
-            float *to_y = y.p + from * width;
-            gemm_transposed(to - from, width, depth, a, c->weight, to_y);
-            finish(to_y, c->bias, residual ? residual + from * width : NULL, to - from, width,
-                   c->relu);
-        }
-    }
-    if (gathered) {
-        pass_give(pass, gathered);
+    pass_step(pass, c->name, tensor_pixels(&y) * window(c) * (size_t)c->out);
+    if (winograd_fits(c)) {
+        run_winograd(c, pass, x, residual, &y);
+    } else {
+        run_blocks(c, pass, x, residual, &y);
     }
     return y;
 }

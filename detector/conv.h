@@ -2,7 +2,8 @@
  * Convolution with bias, and optionally a residual and ReLU, all in one pass over the output.
  *
  * 1x1 convolutions and fully connected layers are one matrix product with the weights as they lie
- * in the model file; others gather their windows block by block (im2col) into a matrix first.
+ * in the model file; a plain 3x3 is computed by Winograd's method (winograd.h); others gather their
+ * windows block by block (im2col) into a matrix first.
  */
 #ifndef DETECTOR_CONV_H
 #define DETECTOR_CONV_H
@@ -22,7 +23,7 @@ struct conv {
     int pad;
     int dilation;
     bool relu;
-    const float *weight; /* [out][kernel][kernel][in] */
+    const float *weight; /* [out][kernel][kernel][in], or as winograd_prepare() left it */
     const float *bias;   /* [out] */
 };
 

@@ -57,7 +57,7 @@ size_t select_regions(const struct select_rule *rule, struct pass *pass, const s
     s.sort = workspace_take(pass->ws, 2 * room, sizeof *s.sort);
     s.order = workspace_take(pass->ws, room, sizeof *s.order);
     s.score = pass_floats(pass, room);
-    size_t count = 0;
+    size_t count = (size_t)rule->max_boxes; /* the most there can be: what a dry pass counts on */
     if (pass_step(pass, "class NMS", 0)) {
         nms_matrix(box, n, rule->class_nms, 1, s.matrix);
         surviving_conf(prob, n, classes, &s, conf);
