@@ -57,6 +57,15 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
+demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
+	@scripts/install-packages demo
+	@$(MAKE) -s all
+	@scripts/demo
+
+test: ## test: install what the tests need and run them all
+	@scripts/install-packages test
+	@scripts/test
+
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
