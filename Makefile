@@ -84,5 +84,8 @@ clean: ## clean: delete everything built
 help: ## help: list the targets
 	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: parity all packages-present unit format lint clean help
+e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
+	$B/tests/e2e-tests -j2
+
+.PHONY: all demo test e2e parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)
