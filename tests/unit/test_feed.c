@@ -4,9 +4,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "common/socket.h"
 #include "common/wire.h"
@@ -599,18 +596,11 @@ Test(pairmill, every_world_gets_the_same_number_of_batches_when_the_last_is_drop
 Test(pairmill, a_flipped_byte_reaches_the_loop_as_an_error_that_names_it)
 {
     struct feed f = {0};
-    struct stat st;
     tempdir_make(f.dir);
     make_corpus(f.dir, (struct corpus_shape){30, 2, 1, 36, 400, 0});
     const char *path = corpus_shard_file(f.dir, 0);
-    cr_assert_eq(stat(path, &st), 0);
-    chmod(path, 0644);
-    const int fd = open(path, O_RDWR);
-    unsigned char byte;
-    cr_assert_eq(pread(fd, &byte, 1, st.st_size / 2), 1);
-    byte ^= 4;
-    cr_assert_eq(pwrite(fd, &byte, 1, st.st_size / 2), 1);
-    close(fd);
+    const struct id medium = medium_id(11);
+    flip_byte(path, inside_record(path, &medium));
     snprintf(f.address, sizeof f.address, "ipc://%s/feed", f.dir);
     f.zmq = zmq_ctx_new();
     const struct feed_server_options o = {
