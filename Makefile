@@ -25,7 +25,7 @@ CLIENT  = $(call objs,common recipes shards)
 UNIT    = $(call objs,tests/unit)
 E2E     = $(call objs,tests/e2e)
 
-all: $B/pairmill $B/pairmill-decode ## all: build the programs and the trainers' library (the default)
+all: $B/pairmill $B/pairmill-decode $B/libpairmill.so ## all: build the programs and the trainers' library (the default)
 
 # A missing library is named once, before the compiler can complain about its header.
 packages-present:
@@ -46,13 +46,16 @@ $B/pairmill-decode: $(addprefix $B/workers/decode_,main.o image.o jpeg.o png.o) 
 	$(CC) $(OPT) -o $@ $^ $(shell pkg-config --libs libseccomp spng libjpeg)
 
 $B/libpairmill.so: $(CLIENT)
-	$(CC) $(OPT) -shared -o $@ $^ $(LIBS)
+	$(CC) $(OPT) -shared -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $B/tests/unit-tests: $(UNIT) $(ROOMS) | $B/pairmill-decode
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
 
 $B/tests/e2e-tests: $(E2E) $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+$B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2

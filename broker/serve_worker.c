@@ -75,8 +75,8 @@ static int serve_hello(struct broker *b, struct session *s, const struct wire_in
     if (rc) {
         return rc;
     }
-    s->worker = true;
-    s->credit = 0;
+    s->worker =
+        true; /* a HELLO that was repeated on the same connection keeps the session's counts */
     s->seal_asked = false;
     s->holds_shard = fresh.holds_shard;
     memcpy(s->name, fresh.name, sizeof s->name);
@@ -111,19 +111,21 @@ static int serve_gone(struct broker *b, struct session *s, const struct wire_in 
 
 /* ------------------------------------------------------------------ jobs */
 
+/* Credit is cumulative, "jobs that I will have taken in all", so that it stays right however GET
+ * and JOB cross on the way, and a GET that is sent again asks for no more. */
 static int serve_get(struct broker *b, struct session *s, const struct wire_in *in)
 {
     (void)b;
-    uint64_t credit;
-    const int rc = wire_get_u64(&in->header, "credit", &credit);
+    uint64_t granted;
+    const int rc = wire_get_u64(&in->header, "credit", &granted);
     if (rc) {
         return rc;
     }
-    if (credit > CREDIT_MAX) {
-        return err_set(E_PEER, "a worker may ask for %d jobs at a time, not %llu", CREDIT_MAX,
-                       (unsigned long long)credit);
+    if (granted > s->sent + CREDIT_MAX) {
+        return err_set(E_PEER, "a worker may hold %d jobs, not %llu more", CREDIT_MAX,
+                       (unsigned long long)(granted - s->sent));
     }
-    s->credit = credit; /* not added: a GET that is sent again asks for no more */
+    s->granted = granted;
     return 0;
 }
 

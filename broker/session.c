@@ -63,7 +63,7 @@ struct session *session_next_hungry(struct session_table *t)
 {
     for (size_t k = 0; k < t->n; k++) {
         const size_t i = (t->next_to_serve + k) % t->n;
-        if (t->s[i].credit) {
+        if (t->s[i].granted > t->s[i].sent) {
             t->next_to_serve = i + 1;
             return &t->s[i];
         }

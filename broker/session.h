@@ -18,7 +18,8 @@ struct session {
     bool worker;
     char name[SESSION_NAME_MAX + 1]; /* "host:pid" */
     char store[SESSION_STORE_MAX + 1];
-    uint64_t credit;  /* jobs it still asked for */
+    uint64_t granted; /* jobs that it will have taken in all, in this session: its credit */
+    uint64_t sent;    /* jobs that it was sent in this session */
     bool holds_shard; /* it has an open shard */
     bool seal_asked;
     int64_t heard_ms;

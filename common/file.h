@@ -14,8 +14,8 @@
  * names the path. */
 int file_read(const char *path, struct buf *out) MUST_CHECK;
 
-/* Writes `path` durably and atomically: temporary file, fsync, rename, fsync of the directory.  E_STORAGE when the disk
- * fails or is full. */
+/* Writes `path` durably and atomically: temporary file, fsync, rename, fsync of the directory.
+ * E_STORAGE when the disk fails or is full. */
 int file_write_atomic(const char *path, struct view bytes) MUST_CHECK;
 
 /* fsync of a file or a directory; E_STORAGE when it fails. */

@@ -20,6 +20,7 @@ static void redirect(const char *log)
     }
     const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd >= 0) {
+        dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
     }
 }

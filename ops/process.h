@@ -16,7 +16,7 @@ struct process {
     const char *what; /* "broker" */
     pid_t pid;        /* 0: not running */
     int status;       /* of its end, as waitpid() gives it */
-    const char *log;  /* file its standard error is appended to; NULL: ours */
+    const char *log;  /* file its output is appended to; NULL: ours */
 };
 
 /* Starts `pairmill argv...`; argv[0] is the verb, and it ends with NULL. */

@@ -7,7 +7,7 @@
  * An alternating Feistel network over the smallest power of two that holds n, with cycle walking
  * (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).  Philox gives the
  * round keys; the round function is SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014).  A
- * position costs under two walks of eight rounds on average, some 30 ns.  Shuffling is meant, not
+ * position costs under two walks of eight rounds on average, some 40 ns.  Shuffling is meant, not
  * secrecy.  A struct order is a plain value; any thread may read it.
  */
 #ifndef RECIPES_ORDER_H

@@ -139,3 +139,8 @@ int recipe_materialise(const struct recipe_context *c, const struct pair_record 
 {
     return c->recipe->materialise(c, pair, visual, plan, out);
 }
+
+int recipe_batch(const struct recipe *r, const struct sample *samples, size_t n, struct sample *out)
+{
+    return r->batch(samples, n, out);
+}

@@ -104,6 +104,7 @@ struct recipe {
                 const struct pair_record *pair, struct plan *out);
     int (*materialise)(const struct recipe_context *c, const struct pair_record *pair,
                        const struct visual_record *visual, struct plan *plan, struct sample *out);
+    int (*batch)(const struct sample *samples, size_t n, struct sample *out);
 };
 
 /* Every recipe, NULL-terminated; and the one of that name: E_ARG, naming those there are. */
@@ -140,5 +141,12 @@ int recipe_plan(const struct recipe_context *c, const struct recipe_place *place
 int recipe_materialise(const struct recipe_context *c, const struct pair_record *pair,
                        const struct visual_record *visual, struct plan *plan,
                        struct sample *out) MUST_CHECK;
+
+/* Puts n >= 1 samples of one task together as the system's trainer wants a batch: padded, with what
+ * it needs to tell padding from content.  `out` is reset first and owns its arrays; its pair and
+ * medium mean nothing, its position is the first sample's.  E_ARG when the samples do not go
+ * together, E_TOO_BIG. */
+int recipe_batch(const struct recipe *r, const struct sample *samples, size_t n,
+                 struct sample *out) MUST_CHECK;
 
 #endif

@@ -429,4 +429,5 @@ const struct recipe recipe_uniter = {
     .judge = uniter_judge,
     .plan = uniter_plan,
     .materialise = uniter_materialise,
+    .batch = uniter_batch,
 };

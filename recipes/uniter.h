@@ -47,4 +47,8 @@ void uniter_geometry(const float box[4], uint32_t width, uint32_t height, float 
 /* The task at a position: the same for a whole block of positions. */
 enum uniter_task uniter_task_at(const struct recipe_context *c, uint32_t epoch, uint64_t position);
 
+/* The batch that the released collate functions make (data/mlm.py, mrm.py, itm.py), with their
+ * names: docs/recipes.md lists the arrays.  See recipe_batch(). */
+int uniter_batch(const struct sample *samples, size_t n, struct sample *out) MUST_CHECK;
+
 #endif

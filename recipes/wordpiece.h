@@ -3,13 +3,14 @@
  * text.
  *
  * Follows the published algorithm (Devlin et al., google-research/bert, tokenization.py) in the
- * form that UNITER, ViLBERT and LXMERT ran: words of more than 100 characters become [UNK], and a
- * special token that stands alone between spaces is kept whole.  First the text is cleaned (NUL,
- * U+FFFD, control and format characters dropped), CJK ideographs are set apart, and what lies
- * between white space is lower-cased and stripped of its accents (NFD without Mn) if the vocabulary
- * is uncased; then every punctuation character becomes a word of its own; then each word is
- * covered from the left by the longest pieces of the vocabulary ("##" marks a continuation), or
- * becomes [UNK] as a whole.  Unicode data: utf8proc's.
+ * form that UNITER, ViLBERT, LXMERT and VLP ran, pytorch-pretrained-bert's: words of more than 100
+ * characters become [UNK] (not 200), private and unassigned characters are dropped like control
+ * characters, and a special token that stands alone between spaces is kept whole.  First the text
+ * is cleaned (Unicode's C*, U+FFFD), CJK ideographs are set apart, and what lies between white
+ * space is lower-cased and stripped of its accents (NFD without Mn) if the vocabulary is uncased;
+ * then every punctuation character becomes a word of its own; then each word is covered from the
+ * left by the longest pieces of the vocabulary ("##" marks a continuation), or becomes [UNK] as a
+ * whole.  Unicode data: utf8proc's.
  *
  * A struct wordpiece never changes after it was made: any thread may read it.  A struct
  * wordpiece_tokens belongs to one thread; it grows to the longest text it met and then allocates

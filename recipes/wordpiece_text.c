@@ -27,20 +27,21 @@ enum text_class text_classify(uint32_t code, enum wordpiece_split split)
         (split == WORDPIECE_SPLIT_PYTHON && is_python_space(code))) {
         return TEXT_SPACE;
     }
-    if (code == 0xfffd) {
-        return TEXT_DROP;
-    }
-    if (is_ideograph(code)) {
-        return TEXT_IDEOGRAPH;
-    }
     switch (utf8proc_category((utf8proc_int32_t)code)) {
+    case UTF8PROC_CATEGORY_CN: /* unassigned */
     case UTF8PROC_CATEGORY_CC:
-    case UTF8PROC_CATEGORY_CF: return TEXT_DROP;
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO: return TEXT_DROP;
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL: /* not white space to BERT's cleaning, but to the split after it */
     case UTF8PROC_CATEGORY_ZP: return TEXT_SPACE;
-    default: return TEXT_OTHER;
+    default: break;
     }
+    if (code == 0xfffd) {
+        return TEXT_DROP;
+    }
+    return is_ideograph(code) ? TEXT_IDEOGRAPH : TEXT_OTHER;
 }
 
 int text_is_punctuation(uint32_t code)

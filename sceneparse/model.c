@@ -139,6 +139,7 @@ static int bind(const char *path, struct sg_model *m)
         is_table(&v[SECTION_TAG_ROWS], sizeof(struct tag_row)) &&
         is_table(&v[SECTION_OWNER_ROWS], sizeof(struct rank_row)) &&
         is_table(&v[SECTION_RELATION_ROWS], sizeof(struct rank_row)) &&
+        is_table(&v[SECTION_CHOICE_ROWS], sizeof(struct rank_row)) &&
         v[SECTION_NAMES].size == (uint64_t)v[SECTION_NAMES].count * sizeof(struct name) &&
         v[SECTION_TRANSITIONS].size == (TAGS + 1) * 8 * sizeof(int16_t) &&
         v[SECTION_PLACES].size == PLACES &&
@@ -161,6 +162,8 @@ static int bind(const char *path, struct sg_model *m)
         (struct rank_table){(const void *)v[SECTION_OWNER_ROWS].p, v[SECTION_OWNER_ROWS].count};
     m->relation_rank = (struct rank_table){(const void *)v[SECTION_RELATION_ROWS].p,
                                            v[SECTION_RELATION_ROWS].count};
+    m->choice_rank =
+        (struct rank_table){(const void *)v[SECTION_CHOICE_ROWS].p, v[SECTION_CHOICE_ROWS].count};
     m->relation_places = v[SECTION_PLACES].p;
     m->unsaid = (const void *)v[SECTION_UNSAID].p;
     m->unsaid_count = v[SECTION_UNSAID].count;

@@ -51,6 +51,8 @@ void owner_features(const struct segment *s, int attribute, int owner, struct ke
     key_add2(k, 14, first->class, place);
     key_add2(k, 15, first->suffix, place);
     key_add3(k, 16, head_of(s, owner)->class, first->class, place);
+    key_add2(k, 18, word, head_of(s, owner)->sense);
+    key_add3(k, 19, word, head_of(s, owner)->field, place);
     key_add3(k, 17, first[-1].form, last[1].form, place);
 }
 

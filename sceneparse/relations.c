@@ -4,8 +4,6 @@
 
 #include "sceneparse/rank.h"
 
-enum { REACH = 8 }; /* objects apart */
-
 enum where { BETWEEN, BEFORE, AFTER, UNSAID };
 
 static enum where where_is(const struct segment *s, int subject, int object, int relation)
@@ -32,7 +30,8 @@ unsigned relation_place(const struct segment *s, int subject, int object, int re
     } else if (w != UNSAID) {
         b = spans_between(s, relation, w == BEFORE ? lo : hi, SG_OBJECT);
     }
-    return (unsigned)w | (subject < object ? 0u : 4u) | capped(a, 7) << 3 | capped(b, 7) << 6;
+    return (unsigned)w | (subject < object ? 0u : 4u) | (subject == object ? 1u << 9 : 0u) |
+           capped(a, 7) << 3 | capped(b, 7) << 6;
 }
 
 const struct naming *naming_find(const struct naming_table *t, uint64_t key)
@@ -89,7 +88,7 @@ static int add_names(const struct sg_model *m, const struct segment *s, struct c
         naming_find(&m->namings, span_naming_key(s, &s->spans[c.relation]));
     if (!naming) {
         c.label = STRING_NONE;
-        c.weight = 0;
+        c.weight = 99;
         out[n] = c;
         return n + 1;
     }
@@ -109,7 +108,7 @@ static int add_direction(const struct sg_model *m, const struct segment *s, int 
     const int hi = subject < object ? object : subject;
     const int first = lo - 8 < 0 ? 0 : lo - 8;
     const int last = hi + 8 > (int)s->span_count ? (int)s->span_count : hi + 8;
-    struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0};
+    struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0, 0};
     const int limit = n + CANDIDATES_MAX / 2 - 16;
     for (int r = first; r < last && n < limit; r++) {
         if (s->spans[r].type == SG_RELATION &&
@@ -118,7 +117,7 @@ static int add_direction(const struct sg_model *m, const struct segment *s, int 
             n = add_names(m, s, c, n, out);
         }
     }
-    if (m->relation_places[relation_place(s, subject, object, REL_UNSAID)]) {
+    if (subject != object && m->relation_places[relation_place(s, subject, object, REL_UNSAID)]) {
         for (uint32_t i = 0; i < m->unsaid_count && n < limit + 12; i++) {
             c.relation = REL_UNSAID;
             c.label = m->unsaid[i];
@@ -133,6 +132,9 @@ int relation_candidates(const struct sg_model *m, const struct segment *s, int l
                         struct candidate out[CANDIDATES_MAX])
 {
     const int n = add_direction(m, s, left, right, 0, out);
+    if (left == right) {
+        return n;
+    }
     return add_direction(m, s, right, left, n, out);
 }
 
@@ -143,7 +145,8 @@ void relation_pair_features(const struct segment *s, int subject, int object, st
     const struct span *r = &s->spans[right ? object : subject];
     const uint64_t objects = capped(spans_between(s, subject, object, SG_OBJECT), 4);
     const uint64_t rels = capped(spans_between(s, subject, object, SG_RELATION), 3);
-    const uint64_t place = (uint64_t)right | objects << 1 | rels << 4;
+    const uint64_t place =
+        (uint64_t)right | objects << 1 | rels << 4 | (uint64_t)(subject == object) << 6;
     const uint64_t distance = distance_bucket((unsigned)(r->beg - l->end));
     const uint64_t subj = head_of(s, subject)->noun_hash;
     const uint64_t obj = head_of(s, object)->noun_hash;
@@ -161,6 +164,10 @@ void relation_pair_features(const struct segment *s, int subject, int object, st
     key_add2(k, 30, word_at(s, r->beg)[-1].form, place);
     key_add2(k, 31, word_at(s, l->end)->form, place);
     key_add3(k, 32, word_at(s, r->end)->class, place, 0);
+    key_add3(k, 34, head_of(s, subject)->sense, head_of(s, object)->sense, place);
+    key_add3(k, 35, head_of(s, subject)->field, head_of(s, object)->field, place);
+    key_add2(k, 36, head_of(s, subject)->sense, place);
+    key_add2(k, 37, head_of(s, object)->sense, place);
     key_add3(k, 33, head_of(s, subject)->class, head_of(s, object)->class, place);
 }
 
@@ -208,6 +215,9 @@ void relation_span_features(const struct segment *s, int subject, int object, in
     key_add3(k, 57, capped(spans_between(s, subject, relation, SG_RELATION), 3),
              capped(spans_between(s, object, relation, SG_RELATION), 3), place);
     key_add3(k, 58, word, to_subj, place);
+    key_add3(k, 60, place, word, head_of(s, subject)->sense);
+    key_add3(k, 61, place, word, head_of(s, object)->sense);
+    key_add3(k, 62, place, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
     key_add3(k, 59, to_subj, subj_head, place);
 }
 
@@ -223,7 +233,7 @@ void relation_label_features(const struct segment *s, const struct candidate *c,
     const int object = c->object;
     const uint64_t label = label_hash(s, c);
     const uint64_t place = relation_place(s, subject, object, c->relation);
-    const uint64_t way = place & 7;
+    const uint64_t way = place & (7 | 1 << 9);
     const uint64_t subj = head_of(s, subject)->noun_hash;
     const uint64_t obj = head_of(s, object)->noun_hash;
     const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
@@ -235,7 +245,16 @@ void relation_label_features(const struct segment *s, const struct candidate *c,
     key_add2(k, 75, label, word);
     key_add3(k, 76, label, word, obj);
     key_add3(k, 77, label, word, subj);
-    key_add2(k, 78, c->weight, c->relation == REL_UNSAID);
+    const uint64_t subj_sense = head_of(s, subject)->sense;
+    const uint64_t obj_sense = head_of(s, object)->sense;
+    key_add3(k, 92, label, subj_sense, way);
+    key_add3(k, 93, label, obj_sense, way);
+    key_add3(k, 94, label, hash_mix(subj_sense, obj_sense), way);
+    key_add3(k, 95, label, word, hash_mix(subj_sense, obj_sense));
+    key_add3(k, 96, label, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
+    const uint64_t kind = c->relation == REL_UNSAID ? 50 : c->weight;
+    key_add(k, 78, kind);
+    key_add2(k, 86, kind, place);
     if (c->relation == REL_UNSAID) {
         const struct span *l = &s->spans[subject < object ? subject : object];
         const struct span *r = &s->spans[subject < object ? object : subject];
@@ -244,19 +263,37 @@ void relation_label_features(const struct segment *s, const struct candidate *c,
         key_add3(k, 81, label, word_at(s, r->beg)[-1].form, place);
         key_add3(k, 82, label, word_at(s, l->end)->form, place);
     } else {
+        const uint64_t own = c->weight & 1;
+        const struct span *rel = &s->spans[c->relation];
+        key_add2(k, 87, own, place);
+        key_add3(k, 88, own, place, word_at(s, rel->beg)->suffix);
+        key_add3(k, 89, own, place, word_at(s, rel->end - 1)->form);
+        key_add3(k, 90, own, (uint64_t)(rel->end - rel->beg), way);
+        key_add3(k, 91, own, word, way);
         key_add3(k, 83, label, head_of(s, c->relation)->suffix, way);
         key_add3(k, 84, label, word_at(s, s->spans[c->relation].end)->form, way);
         key_add3(k, 85, label, word_at(s, s->spans[c->relation].beg)[-1].form, way);
     }
 }
 
-/* The best relation between two objects, if it beats "none", which scores 0. */
-static int relate(const struct sg_model *m, const struct segment *s, int left, int right,
-                  struct candidate *best)
+static void keep_best(struct pair *pair, const struct candidate *c)
+{
+    uint32_t at = pair->n < BEST ? pair->n++ : BEST;
+    for (; at > 0 && pair->best[at - 1].score < c->score; at--) {
+        if (at < BEST) {
+            pair->best[at] = pair->best[at - 1];
+        }
+    }
+    if (at < BEST) {
+        pair->best[at] = *c;
+    }
+}
+
+/* Scores everything that may hold between two objects; "none" scores 0. */
+static void propose(const struct sg_model *m, const struct segment *s, struct pair *pair)
 {
     struct candidate c[CANDIDATES_MAX];
-    const int n = relation_candidates(m, s, left, right, c);
-    int best_score = 0;
+    const int n = relation_candidates(m, s, pair->left, pair->right, c);
     int pair_score = 0;
     int span_score = 0;
     for (int i = 0; i < n; i++) {
@@ -273,16 +310,12 @@ static int relate(const struct sg_model *m, const struct segment *s, int left, i
             k.n = 0;
         }
         relation_label_features(s, &c[i], &k);
-        const int score = pair_score + span_score + rank_score(&m->relation_rank, &k);
-        if (score > best_score) {
-            best_score = score;
-            *best = c[i];
-        }
+        c[i].score = pair_score + span_score + rank_score(&m->relation_rank, &k);
+        keep_best(pair, &c[i]);
     }
-    return best_score > 0;
 }
 
-void relations_run(const struct sg_model *m, struct segment *s)
+void relations_propose(const struct sg_model *m, struct segment *s)
 {
     uint16_t objects[NODE_MAX];
     int n = 0;
@@ -291,14 +324,15 @@ void relations_run(const struct sg_model *m, struct segment *s)
             objects[n++] = (uint16_t)i;
         }
     }
-    s->relation_count = 0;
+    s->pair_count = 0;
     for (int i = 0; i < n; i++) {
-        for (int j = i + 1; j < n && j <= i + REACH; j++) {
-            struct candidate best;
-            if (s->relation_count < 4 * NODE_MAX && relate(m, s, objects[i], objects[j], &best)) {
-                s->relations[s->relation_count++] =
-                    (struct relation_edge){best.subject, best.object, best.relation, best.label};
-            }
+        for (int j = i; j < n && j <= i + REACH; j++) {
+            struct pair *pair = &s->pairs[s->pair_count];
+            pair->left = objects[i];
+            pair->right = objects[j];
+            pair->n = 0;
+            propose(m, s, pair);
+            s->pair_count += pair->n > 0;
         }
     }
 }

@@ -72,6 +72,8 @@ struct word {
     uint64_t noun_hash;
     uint64_t verb_hash;
     uint64_t suffix; /* of the last three bytes */
+    uint64_t field;  /* WordNet's file of the noun's first sense: person, artifact, food ... */
+    uint64_t sense;  /* and a hypernym of it, "clothing" */
     uint64_t class;  /* how the training captions use it; by part of speech and ending if rare */
 };
 
@@ -99,17 +101,38 @@ struct relation_edge {
     uint32_t label;    /* offset of its label in the model's strings; STRING_NONE: the lemmas */
 };
 
+/* A relation that may hold. */
+struct candidate {
+    uint16_t subject;
+    uint16_t object;
+    uint16_t relation; /* span or REL_UNSAID */
+    uint32_t label;
+    uint32_t weight; /* of its name */
+    int32_t score;   /* of the first look */
+};
+
+enum { REACH = 8, BEST = 3, PAIRS_MAX = NODE_MAX * (REACH + 1) };
+/* Two objects and the best candidates of the first look, highest score first. */
+struct pair {
+    uint16_t left;
+    uint16_t right;
+    uint32_t n;
+    struct candidate best[BEST];
+};
+
 struct segment {
     uint32_t n;
     uint32_t span_count;
     uint32_t owner_count;
     uint32_t relation_count;
+    uint32_t pair_count;
     struct word words[SEGMENT_MAX + 2 * MARGIN]; /* word i stands at [MARGIN + i] */
     uint8_t tags[SEGMENT_MAX];
     struct span spans[NODE_MAX]; /* in the order of their words */
     struct owner_edge owners[2 * NODE_MAX];
+    struct pair pairs[PAIRS_MAX];
     struct relation_edge relations[4 * NODE_MAX];
-    char lemmas[SEGMENT_MAX * (3 * WORD_MAX)]; /* the words' texts stand here */
+    char lemmas[SEGMENT_MAX * (4 * WORD_MAX)]; /* the words' texts stand here */
     uint32_t lemmas_used;
 };
 
@@ -125,10 +148,18 @@ enum { STRING_NONE = 0xffffffffu };
 /* Open addressing by the upper bits of a 64-bit key; `key` is its lower half, 0 = empty. */
 struct lexeme {
     uint32_t key;
-    uint8_t flags; /* WORD_NOUN ... WORD_TRAINED */
+    uint8_t flags; /* WORD_NOUN ... WORD_TRAINED; upper three bits: how frequent in training */
     uint8_t class;
-    uint16_t zero;
+    uint16_t sense; /* of a noun's first sense: WordNet's file in 5 bits, its ancestor in 11 */
 };
+
+enum { LEXEME_FLAGS = 31 };
+
+/* 0: seldom or never in the training captions; each step up four times more frequent. */
+static inline unsigned lexeme_frequency(const struct lexeme *l)
+{
+    return l->flags >> 5;
+}
 
 struct irregular {
     uint32_t key;   /* of the form and the part of speech */
@@ -144,7 +175,7 @@ struct naming {
 
 struct name {
     uint32_t string; /* STRING_NONE: the lemmas of the words themselves */
-    uint32_t weight; /* log2 of how often, rounded */
+    uint32_t weight; /* twice the log2 of how often, rounded; odd: the lemmas of the words */
 };
 
 /* Eight bytes: the weights of TAGS tags and a check byte, which tells a feature that was trained
@@ -197,6 +228,7 @@ struct sg_model {
     struct tagger_model tagger;
     struct rank_table owner_rank;
     struct rank_table relation_rank;
+    struct rank_table choice_rank;
     const uint8_t *relation_places; /* [PLACES]: 1 where training saw a relation so placed */
     const uint32_t *unsaid;         /* labels of relations that no word says, most frequent first */
     uint32_t unsaid_count;
@@ -241,13 +273,6 @@ void owners_run(const struct sg_model *m, struct segment *s);
 
 enum { PLACES = 4096 };
 enum { CANDIDATES_MAX = 192 };
-struct candidate {
-    uint16_t subject;
-    uint16_t object;
-    uint16_t relation; /* span or REL_UNSAID */
-    uint32_t label;
-    uint32_t weight;
-};
 /* How subject, object and relation span stand to each other, below PLACES. */
 unsigned relation_place(const struct segment *s, int subject, int object, int relation);
 /* Everything that may hold between objects `left` and `right`, in either direction; candidates of
@@ -259,6 +284,12 @@ void relation_pair_features(const struct segment *s, int subject, int object, st
 void relation_span_features(const struct segment *s, int subject, int object, int relation,
                             struct keys *k);
 void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k);
+/* The first look, s->pairs: every pair of near objects by itself. */
+void relations_propose(const struct sg_model *m, struct segment *s);
+/* The second look: each pair again, in view of what the first look found for the others. */
+void choice_features(const struct segment *s, const struct pair *pair, uint32_t which,
+                     struct keys *k);
+/* Both looks, into s->relations. */
 void relations_run(const struct sg_model *m, struct segment *s);
 
 /* The key under which a span's names are kept. */

@@ -42,6 +42,9 @@ enum template {
     T_NOUN_PREV,
     T_PREV_WORD_CNEXT,
     T_WORD_NEXT_CPREV,
+    T_SENSE,
+    T_SENSE_NEXT,
+    T_SENSE_PREV,
     T_COUNT,
 };
 _Static_assert((int)T_COUNT <= (int)TAGGER_FEATURES, "features overflow their array");
@@ -109,6 +112,9 @@ int tagger_features(const struct segment *s, int i, uint64_t k[TAGGER_FEATURES])
     k[T_NOUN_PREV] = key2(T_NOUN_PREV, w[0].noun_hash, fp);
     k[T_PREV_WORD_CNEXT] = key3(T_PREV_WORD_CNEXT, fp, f, n1);
     k[T_WORD_NEXT_CPREV] = key3(T_WORD_NEXT_CPREV, f, fn, p1);
+    k[T_SENSE] = key2(T_SENSE, w[0].sense, c);
+    k[T_SENSE_NEXT] = key3(T_SENSE_NEXT, w[0].field, w[1].field, c);
+    k[T_SENSE_PREV] = key3(T_SENSE_PREV, w[0].field, w[-1].field, c);
     return T_COUNT;
 }
 

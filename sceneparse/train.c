@@ -44,7 +44,7 @@ static int run(struct trainer *t)
     tell(t, "tagger", 1, 1);
     owners_train(t, tags);
     tell(t, "owners", 1, 1);
-    relations_train(t, tags);
+    relations_train(t, tags, FOLDS);
     tell(t, "relations", 1, 1);
     t->m.strings = t->strings.p;
     if (o->score || o->holdout) {

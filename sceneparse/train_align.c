@@ -216,6 +216,19 @@ static int reads_alike(const struct alignment *a, const struct phrase *p, int i,
     return v.n >= 5 && (n > 1 || p->n > 1) && x[0] == y[0] && edits(u, v) <= (v.n >= 7 ? 1 : 0);
 }
 
+/* A word that is another name, or two of which neither is one alone. */
+static int says_otherwise(const struct alignment *a, int i, uint8_t type, uint32_t name)
+{
+    const int n = (int)a->s->n;
+    if (is_open(a, i, 1, type) && is_synonym(a, i, 1, type, name)) {
+        return 1;
+    }
+    return i + 2 <= n && is_open(a, i, 2, type) && is_synonym(a, i, 2, type, name) &&
+                   !is_synonym(a, i + 1, 1, type, name)
+               ? 2
+               : 0;
+}
+
 /* How many words from i on say the phrase; 0: they do not. */
 static int stands_at(const struct alignment *a, const struct phrase *p, int i, uint8_t type,
                      enum freedom freedom)
@@ -231,10 +244,11 @@ static int stands_at(const struct alignment *a, const struct phrase *p, int i, u
     if (same) {
         return is_open(a, i, p->n, type) ? p->n : 0;
     }
-    for (int n = 3; n > 0 && freedom != EXACT; n--) {
-        if (i + n <= (int)a->s->n && is_open(a, i, n, type) &&
-            (freedom == SPELLED_ALIKE ? reads_alike(a, p, i, n)
-                                      : n < 3 && is_synonym(a, i, n, type, p->string))) {
+    if (freedom == SAID_OTHERWISE) {
+        return says_otherwise(a, i, type, p->string);
+    }
+    for (int n = 3; n > 0 && freedom == SPELLED_ALIKE; n--) {
+        if (i + n <= (int)a->s->n && is_open(a, i, n, type) && reads_alike(a, p, i, n)) {
             return n;
         }
     }
@@ -376,6 +390,21 @@ static void place_objects(struct alignment *a)
     }
 }
 
+/* "Two giraffes beside each other": the second giraffe stands in the same words as the first. */
+static void place_twins(struct alignment *a)
+{
+    for (int i = 0; i < a->object_count; i++) {
+        struct named *o = &a->objects[i];
+        for (int k = 0; k < a->object_count && o->beg < 0 && o->index > 0; k++) {
+            const struct named *first = &a->objects[k];
+            if (first->beg >= 0 && base_name(a->t, first->name) == base_name(a->t, o->name)) {
+                o->beg = first->beg;
+                o->end = first->end;
+            }
+        }
+    }
+}
+
 static int add_span(struct alignment *a, int beg, int end, uint16_t type, uint32_t label)
 {
     for (int i = 0; i < a->span_count; i++) {
@@ -453,24 +482,6 @@ static int is_filler(const struct word *w)
     return 0;
 }
 
-/* The one run of free words between two objects that are no fillers. */
-static int evoking_run(const struct alignment *a, int beg, int end, int *run_beg, int *run_end)
-{
-    int runs = 0;
-    for (int i = beg; i < end; i++) {
-        const int open =
-            (a->claimed[i] == 0 || a->claimed[i] == SG_RELATION) && !is_filler(word_at(a->s, i));
-        if (open && (runs == 0 || *run_end != i)) {
-            runs++;
-            *run_beg = i;
-            *run_end = i + 1;
-        } else if (open) {
-            *run_end = i + 1;
-        }
-    }
-    return runs == 1 && *run_end - *run_beg <= 4;
-}
-
 static int is_possessive(const struct word *w)
 {
     static const char *const words[] = {"his", "her", "its", "their", "it's"};
@@ -480,6 +491,25 @@ static int is_possessive(const struct word *w)
         }
     }
     return 0;
+}
+
+/* The one run of free words between two objects that are no fillers. */
+static int evoking_run(const struct alignment *a, int beg, int end, int *run_beg, int *run_end)
+{
+    int runs = 0;
+    for (int i = beg; i < end; i++) {
+        const struct word *w = word_at(a->s, i);
+        const int open = (a->claimed[i] == 0 || a->claimed[i] == SG_RELATION) && !is_filler(w) &&
+                         !is_possessive(w);
+        if (open && (runs == 0 || *run_end != i)) {
+            runs++;
+            *run_beg = i;
+            *run_end = i + 1;
+        } else if (open) {
+            *run_end = i + 1;
+        }
+    }
+    return runs == 1 && *run_end - *run_beg <= 4;
 }
 
 /* "his" before the object of `have`, attributes between them. */
@@ -668,6 +698,7 @@ static void align(struct trainer *t, struct alignment *a, struct example *e)
     memset(a->claimed, 0, sizeof a->claimed);
     example_load(t, e);
     place_objects(a);
+    place_twins(a);
     place_attributes(a);
     for (int i = 0; i < a->object_count; i++) {
         if (a->objects[i].beg >= 0) {

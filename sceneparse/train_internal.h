@@ -79,8 +79,8 @@ struct trainer {
 };
 
 int lexicon_build(struct trainer *t, const char *wordnet) SG_MUST_CHECK;
-/* Adds a class (1..255) and WORD_TRAINED to a word. */
-void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class);
+/* Adds a class (1..255), WORD_TRAINED and how often training met it to a word. */
+void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class, uint32_t times);
 
 /* Whether example i takes no part in training. */
 int left_out(const struct trainer *t, uint32_t i);
@@ -99,12 +99,21 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
 uint8_t **tagger_jackknife(struct trainer *t, int folds);
 
 void owners_train(struct trainer *t, uint8_t **tags);
-void relations_train(struct trainer *t, uint8_t **tags);
+void relations_train(struct trainer *t, uint8_t **tags, int folds);
 
 /* Compares what the model finds in the examples that were left out with what stands there. */
 void score_left_out(struct trainer *t, FILE *out);
 
 int model_write(struct trainer *t, const char *path, const char *provenance) SG_MUST_CHECK;
+
+/* ---- AdaGrad (Duchi, Hazan, Singer, JMLR 2011), for the field and the rankers ---- */
+
+#define RATE      0.1f /* falls linearly over the epochs to LAST_RATE */
+#define LAST_RATE 0.003f
+#define DECAY     0.0005f /* of weights, at each step that touches them */
+/* Added to the sums of squared gradients: near 0, each rare feature takes a full step at its first
+ * sight, and the model learns its captions by heart (2 points of SPICE-F). */
+#define DAMPING 1.0f
 
 /* ---- features in training: exact, by 64-bit key ---- */
 

@@ -21,12 +21,12 @@ void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32
 
 /* ---- counting pairs of 64-bit numbers ---- */
 
-struct pair {
+struct count2 {
     uint64_t a, b;
 };
 
 struct pairs {
-    struct pair *p;
+    struct count2 *p;
     size_t n, room;
 };
 
@@ -36,13 +36,13 @@ static void pairs_add(struct pairs *l, uint64_t a, uint64_t b)
         l->room = 2 * l->room + 1024;
         l->p = xrealloc(l->p, l->room, sizeof *l->p);
     }
-    l->p[l->n++] = (struct pair){a, b};
+    l->p[l->n++] = (struct count2){a, b};
 }
 
 static int pair_order(const void *x, const void *y)
 {
-    const struct pair *a = x;
-    const struct pair *b = y;
+    const struct count2 *a = x;
+    const struct count2 *b = y;
     return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b != b->b ? (a->b < b->b ? -1 : 1) : 0;
 }
 
@@ -75,7 +75,7 @@ static void classes_from(struct trainer *t, const struct pairs *uses)
             count[uses->p[i].b]++;
         }
         if (total >= 4) {
-            lexicon_set_class(t, form, class_of(count, total));
+            lexicon_set_class(t, form, class_of(count, total), total);
         }
     }
 }
@@ -138,7 +138,7 @@ static int name_order(const void *x, const void *y)
 }
 
 /* The names of one span's words: b of each pair is the label and, in its upper half, the lemmas. */
-static void name_span(struct names_builder *b, const struct pair *p, size_t n, int is_relation)
+static void name_span(struct names_builder *b, const struct count2 *p, size_t n, int is_relation)
 {
     struct name names[256];
     uint32_t count = 0;
@@ -165,11 +165,14 @@ static void name_span(struct names_builder *b, const struct pair *p, size_t n, i
         return;
     }
     count = count > NAMES_EACH ? NAMES_EACH : count;
+    if (n < 2) {
+        return; /* so that training meets as many unnamed words as parsing will */
+    }
     if (!has_own) {
         names[count++] = (struct name){own, 0};
     }
     for (uint32_t i = 0; i < count; i++) {
-        names[i].weight = log2_of(names[i].weight);
+        names[i].weight = log2_of(names[i].weight) * 2 + (names[i].string == own);
     }
     put_naming(b, p[0].a, names, count);
 }
@@ -248,7 +251,7 @@ void names_build(struct trainer *t)
         }
     }
     for (int type = SG_OBJECT; type <= SG_RELATION; type++) {
-        qsort(of[type].p, of[type].n, sizeof(struct pair), pair_order);
+        qsort(of[type].p, of[type].n, sizeof(struct count2), pair_order);
         for (size_t i = 0; i < of[type].n;) {
             size_t k = i;
             while (k < of[type].n && of[type].p[k].a == of[type].p[i].a) {

@@ -8,7 +8,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 6, LEAST_COUNT = 2, OWNER_BITS = 17, RELATION_BITS = 20 };
+enum { EPOCHS = 6, LEAST_COUNT = 2, OWNER_BITS = 17, RELATION_BITS = 20, CHOICE_BITS = 16 };
 
 struct list { /* of feature ids */
     uint32_t first, n;
@@ -103,7 +103,7 @@ static void step(struct ranker *r, const struct instance *x, float rate, float d
                 if (r->map.counts[id] >= LEAST_COUNT) {
                     const float g = gradient + decay * r->w[id];
                     r->g[id] += g * g;
-                    r->w[id] -= rate * g / sqrtf(r->g[id] + 1e-6f);
+                    r->w[id] -= rate * g / sqrtf(r->g[id] + DAMPING);
                 }
             }
         }
@@ -119,10 +119,10 @@ static struct rank_table fit(struct ranker *r, uint32_t bits)
     float *weight = calloc((size_t)1 << bits, sizeof *weight);
     BUG_ON(!r->w || !r->g || !rows || !weight);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
-        const float rate = 0.15f * (float)(EPOCHS - epoch) / EPOCHS + 0.01f;
+        const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;
         shuffle(order, (uint32_t)r->instance_n, (uint64_t)epoch);
         for (size_t i = 0; i < r->instance_n; i++) {
-            step(r, &r->instances[order[i]], rate, 0.0002f);
+            step(r, &r->instances[order[i]], rate, DECAY);
         }
     }
     for (uint32_t i = 0; i < r->map.n; i++) {
@@ -336,7 +336,7 @@ static void places_build(struct trainer *t, uint8_t **tags)
             const int r = g->relation == REL_UNSAID ? REL_UNSAID : of_gold[g->relation];
             const int sub = of_gold[g->subject];
             const int obj = of_gold[g->object];
-            if (sub >= 0 && obj >= 0 && r >= 0 && sub != obj) {
+            if (sub >= 0 && obj >= 0 && r >= 0) {
                 count[relation_place(t->s, sub, obj, r)]++;
             }
         }
@@ -348,23 +348,69 @@ static void places_build(struct trainer *t, uint8_t **tags)
     t->m.relation_places = places;
 }
 
-void relations_train(struct trainer *t, uint8_t **tags)
+/* Fits the first look to all examples but those of one fold (-1: to all). */
+static struct rank_table first_look(struct trainer *t, uint8_t **tags, int fold, int folds)
 {
     struct ranker r = {0};
     int gold_of[NODE_MAX];
-    places_build(t, tags);
     features_init(&r.map);
     for (uint32_t i = 0; i < t->examples.n; i++) {
-        if (!prepare(t, i, tags, gold_of)) {
+        if ((int)(i % (uint32_t)folds) == fold || !prepare(t, i, tags, gold_of)) {
             continue;
         }
         for (uint32_t a = 0; a < t->s->span_count; a++) {
-            for (uint32_t b = a + 1; b < t->s->span_count; b++) {
+            for (uint32_t b = a; b < t->s->span_count; b++) {
                 if (t->s->spans[a].type == SG_OBJECT && t->s->spans[b].type == SG_OBJECT) {
                     relation_instance(t, &r, &t->examples.e[i], gold_of, (int)a, (int)b);
                 }
             }
         }
     }
-    t->m.relation_rank = fit(&r, RELATION_BITS);
+    return fit(&r, RELATION_BITS);
+}
+
+static void choice_instance(struct trainer *t, struct ranker *r, const struct example *e,
+                            const int *gold_of, const struct pair *p)
+{
+    int gold[BEST];
+    const int state = mark_gold(t, e, gold_of, p->best, (int)p->n, gold);
+    if (state < 0) {
+        return;
+    }
+    const size_t first = r->option_n;
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct keys k = {0};
+        choice_features(t->s, p, i, &k);
+        struct option *o = add_option(r);
+        o->part[0] = add_keys(r, &k);
+        o->gold = gold[i];
+    }
+    add_instance(r, first, state == 0);
+}
+
+/* The second look learns from first looks that did not see the example. */
+void relations_train(struct trainer *t, uint8_t **tags, int folds)
+{
+    struct ranker r = {0};
+    int gold_of[NODE_MAX];
+    places_build(t, tags);
+    features_init(&r.map);
+    for (int fold = 0; fold < folds; fold++) {
+        t->m.relation_rank = first_look(t, tags, fold, folds);
+        for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
+            if (!prepare(t, i, tags, gold_of)) {
+                continue;
+            }
+            relations_propose(&t->m, t->s);
+            for (uint32_t k = 0; k < t->s->pair_count; k++) {
+                choice_instance(t, &r, &t->examples.e[i], gold_of, &t->s->pairs[k]);
+            }
+        }
+        free((void *)t->m.relation_rank.rows);
+        if (t->options->progress) {
+            t->options->progress("relations by cross-validation", (size_t)fold + 1, (size_t)folds);
+        }
+    }
+    t->m.choice_rank = fit(&r, CHOICE_BITS);
+    t->m.relation_rank = first_look(t, tags, -1, folds);
 }

@@ -231,7 +231,7 @@ static void forward_backward(const struct field *f, uint32_t example, struct lat
 static void step_float(float *w, float *g, float gradient, float rate)
 {
     *g += gradient * gradient;
-    *w -= rate * gradient / sqrtf(*g + 1e-6f);
+    *w -= rate * gradient / sqrtf(*g + DAMPING);
 }
 
 static void step_moves(struct field *f, uint32_t example, const struct lattice *l, float rate)
@@ -271,7 +271,7 @@ static void step_row(struct lanes *w, struct lanes *g, const struct lanes *gradi
     for (int t = 0; t < 8; t++) {
         const float v = gradient->v[t] + decay * w->v[t];
         g->v[t] += v * v;
-        w->v[t] -= rate * v / sqrtf(g->v[t] + 1e-6f);
+        w->v[t] -= rate * v / sqrtf(g->v[t] + DAMPING);
     }
 }
 
@@ -369,10 +369,10 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     const uint32_t n = t->examples.n;
     uint32_t *order = xrealloc(NULL, n, sizeof *order);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
-        const float rate = 0.15f * (float)(EPOCHS - epoch) / EPOCHS + 0.01f;
+        const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;
         shuffle(order, n, (uint64_t)epoch);
         for (uint32_t i = 0; i < n; i++) {
-            step(&f, order[i], rate, 0.0002f);
+            step(&f, order[i], rate, DECAY);
         }
     }
     free(order);

@@ -79,6 +79,7 @@ int model_write(struct trainer *t, const char *path, const char *provenance)
         [SECTION_TRANSITIONS] = {m->tagger.transitions, (TAGS + 1) * 8 * sizeof(int16_t), 0},
         [SECTION_OWNER_ROWS] = TABLE(m->owner_rank.rows, m->owner_rank.bits),
         [SECTION_RELATION_ROWS] = TABLE(m->relation_rank.rows, m->relation_rank.bits),
+        [SECTION_CHOICE_ROWS] = TABLE(m->choice_rank.rows, m->choice_rank.bits),
         [SECTION_PLACES] = {m->relation_places, PLACES, 0},
         [SECTION_UNSAID] = {m->unsaid, m->unsaid_count * sizeof *m->unsaid, m->unsaid_count},
     };

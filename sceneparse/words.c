@@ -136,12 +136,101 @@ static uint64_t shape_class(const struct word *w)
     return hash_mix(0x73686170, (uint64_t)shape << 8 | ending);
 }
 
+/* ---- spelling: a word that nobody knows is read as the frequent word one letter away ---- */
+
+enum { SPELL_MIN = 4, SPELL_MAX = 14, SPELL_FREQUENT = 2 };
+
+struct spelling {
+    const struct lexeme_table *lexemes;
+    char best[SPELL_MAX + 1];
+    uint32_t best_n;
+    unsigned best_frequency;
+};
+
+static void try_spelling(struct spelling *s, const char *p, uint32_t n)
+{
+    const unsigned frequency = lexeme_frequency(lexeme_find(s->lexemes, hash_text(p, n)));
+    if (frequency >= SPELL_FREQUENT && frequency > s->best_frequency) {
+        s->best_frequency = frequency;
+        s->best_n = n;
+        memcpy(s->best, p, n);
+    }
+}
+
+/* Letters left out, swapped, changed, added; the first letter is taken to be right. */
+static void try_all(struct spelling *s, const struct text w)
+{
+    char p[SPELL_MAX + 2];
+    for (uint32_t i = 1; i < w.n; i++) {
+        memcpy(p, w.p, i);
+        memcpy(p + i, w.p + i + 1, w.n - i - 1);
+        try_spelling(s, p, w.n - 1);
+        memcpy(p, w.p, w.n);
+        if (i + 1 < w.n) {
+            p[i] = w.p[i + 1];
+            p[i + 1] = w.p[i];
+            try_spelling(s, p, w.n);
+            p[i + 1] = w.p[i + 1];
+        }
+        for (p[i] = 'a'; p[i] <= 'z'; p[i]++) {
+            try_spelling(s, p, w.n);
+        }
+    }
+    for (uint32_t i = 1; i <= w.n && w.n < SPELL_MAX; i++) {
+        memcpy(p, w.p, i);
+        memcpy(p + i + 1, w.p + i, w.n - i);
+        for (p[i] = 'a'; p[i] <= 'z'; p[i]++) {
+            try_spelling(s, p, w.n + 1);
+        }
+    }
+}
+
+static int is_plain(const struct text w)
+{
+    for (uint32_t i = 0; i < w.n; i++) {
+        if (w.p[i] < 'a' || w.p[i] > 'z') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Whether the word, unknown as it stands, was read as another; its text and hash then are that
+ * other's. */
+static int respell(const struct sg_model *m, struct segment *s, struct word *w)
+{
+    struct spelling spelling = {.lexemes = &m->lexemes};
+    if (w->text.n < SPELL_MIN || w->text.n > SPELL_MAX || !is_plain(w->text) ||
+        (w->flags & (WORD_NOISE | WORD_FOREIGN | WORD_CAPS))) {
+        return 0;
+    }
+    try_all(&spelling, w->text);
+    if (spelling.best_frequency == 0) {
+        return 0;
+    }
+    char *out = s->lemmas + s->lemmas_used;
+    memcpy(out, spelling.best, spelling.best_n);
+    s->lemmas_used += spelling.best_n;
+    w->text = (struct text){out, spelling.best_n};
+    w->form = hash_text(out, spelling.best_n);
+    return 1;
+}
+
 static void analyse(const struct sg_model *m, struct segment *s, struct word *w)
 {
     w->form = hash_text(w->text.p, w->text.n);
     const struct lexeme *lexeme = lexeme_find(&m->lexemes, w->form);
-    w->flags |= lexeme->flags;
+    w->flags |= lexeme->flags & LEXEME_FLAGS;
     lemmatise(m, s, w, lexeme->flags);
+    if (!(w->flags & (WORD_KNOWN | WORD_TRAINED)) && respell(m, s, w)) {
+        lexeme = lexeme_find(&m->lexemes, w->form);
+        w->flags |= lexeme->flags & LEXEME_FLAGS;
+        lemmatise(m, s, w, lexeme->flags);
+    }
+    const uint16_t sense =
+        w->noun_hash == w->form ? lexeme->sense : lexeme_find(&m->lexemes, w->noun_hash)->sense;
+    w->field = sense >> 11;
+    w->sense = sense;
     const uint32_t tail = w->text.n < 3 ? w->text.n : 3;
     w->suffix = hash_text(w->text.p + w->text.n - tail, tail);
     w->class = lexeme->flags & WORD_TRAINED ? hash_mix(0x636c61, lexeme->class) : shape_class(w);
@@ -150,7 +239,8 @@ static void analyse(const struct sg_model *m, struct segment *s, struct word *w)
 static void bound(struct word *w, uint64_t which)
 {
     const uint64_t h = hash_mix(0x626f756e64, which);
-    *w = (struct word){.form = h, .noun_hash = h, .verb_hash = h, .suffix = h, .class = h};
+    *w = (struct word){
+        .form = h, .noun_hash = h, .verb_hash = h, .suffix = h, .class = h, .sense = which + 70000};
     w->text = w->noun = w->verb = (struct text){"", 0};
 }
 

@@ -32,7 +32,8 @@ struct compute {
     struct held_job jobs[DECODER_SLOTS]; /* a job's index is its slot in the decoder */
     uint64_t order[DECODER_SLOTS];       /* when each came: the older is ground first */
     uint64_t arrivals;
-    struct buf bytes; /* of a fetched medium */
+    uint64_t received; /* jobs, in this session */
+    struct buf bytes;  /* of a fetched medium */
     struct wire_out out;
 };
 
@@ -46,16 +47,17 @@ static int say_about_job(struct compute *c, const char *verb, const struct held_
     return link_send(&c->link, &c->out, NULL);
 }
 
-/* How many jobs this process could take now; said anew whenever it changes. */
+/* How many jobs this process will have taken in all, in this session; said anew whenever it
+ * changes. */
 static int say_credit(struct compute *c)
 {
     uint64_t free_slots = 0;
     for (size_t i = 0; i < DECODER_SLOTS; i++) {
         free_slots += !c->jobs[i].held;
     }
+    const bool going = stop_asked || stager_was_told_to_go(c->stager);
     wire_begin(&c->out, "GET");
-    wire_put_u64(&c->out, "credit",
-                 stop_asked || stager_was_told_to_go(c->stager) ? 0 : free_slots);
+    wire_put_u64(&c->out, "credit", going ? 0 : c->received + free_slots);
     return link_send(&c->link, &c->out, NULL);
 }
 
@@ -123,8 +125,10 @@ static int on_job(struct compute *c, struct wire_in *in)
     while (slot < DECODER_SLOTS && c->jobs[slot].held) {
         slot++;
     }
+    c->received++;
     if (slot == DECODER_SLOTS) {
-        return 0; /* more than was asked for, after a broken connection; its lease will run out */
+        return err_set(E_PEER,
+                       "the broker sent a job that was not asked for; its lease will run out");
     }
     struct held_job *job = &c->jobs[slot];
     int rc = held_job_take(job, in);
@@ -215,6 +219,7 @@ static int on_event(struct compute *c, enum link_event event, struct wire_in *in
 {
     bool taken = false;
     if (event == LINK_NEW) {
+        c->received = 0;
         const int rc = stager_on_new_session(c->stager);
         return rc ? rc : say_credit(c);
     }
@@ -234,11 +239,11 @@ static int take_messages(struct compute *c, int64_t wait_ms)
         struct wire_in in;
         enum link_event event;
         int rc = link_recv(&c->link, wait_ms, &in, &event);
+        rc = rc ? rc : on_event(c, event, &in);
         if (rc == E_PEER) {
             log_warn_rare("bad_message", "why=\"%s\"", err_text());
             rc = 0;
         }
-        rc = rc ? rc : on_event(c, event, &in);
         wire_in_release(&in);
         if (rc || event == LINK_NOTHING) {
             return rc;
