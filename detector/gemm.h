@@ -8,6 +8,7 @@
 #ifndef DETECTOR_GEMM_H
 #define DETECTOR_GEMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/err.h"
@@ -18,7 +19,9 @@ int gemm_init(void) MUST_CHECK;
 /* What runs, "OpenBLAS SkylakeX"; after gemm_init(). */
 const char *gemm_name(void);
 
-/* c[m][n] = a[m][k] . b[n][k]^T, all dense and row-major; after gemm_init(). */
-void gemm_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/* c[m][n] = a[m][k] . b[n][k]^T, plus c itself where `add`; all dense and row-major; after
+ * gemm_init(). */
+void gemm_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, bool add,
+                     float *c);
 
 #endif
