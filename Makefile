@@ -82,7 +82,7 @@ clean: ## clean: delete everything built
 	rm -rf build
 
 help: ## help: list the targets
-	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^[a-z0-9-]*:.*## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
 	$B/tests/e2e-tests -j2
