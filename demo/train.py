@@ -9,6 +9,7 @@ held-out scenes of evaluate.py come from another seed.
 """
 import argparse
 import io
+import itertools
 import multiprocessing
 import os
 import sys
@@ -29,7 +30,7 @@ import tensorfile
 from vocabulary import ATTRIBUTES, COLOURS, MATERIALS, OBJECTS, PATTERNS
 
 SEED = 20260
-BATCH, ROIS, ANCHORS = 4, 48, 128
+BATCH, ANCHORS = 4, 128
 BOX_STD = (.1, .1, .2, .2)
 TRAINED_ON = "synthetic scenes of 30 kinds of drawn objects, rendered by demo/scenes.py (seed %d)" % SEED
 
@@ -142,12 +143,12 @@ def propose(score, delta, anchors, size, count=200):
     return boxes[torchvision.ops.nms(boxes, fg, .7)[:count]]
 
 
-def sample_rois(rois, truth, labels, targets):
-    """48 RoIs of one image, up to 45 % of them on objects; truth boxes join in."""
+def sample_rois(rois, truth, labels, targets, count):
+    """`count` RoIs of one image, up to 45 % of them on objects; truth boxes join in."""
     rois = torch.cat([rois, truth])
     best, match = iou(rois, truth).max(1)
-    fg = choose(best >= .5, int(.45 * ROIS))
-    bg = choose(best < .5, ROIS - len(fg))
+    fg = choose(best >= .5, int(.45 * count))
+    bg = choose(best < .5, count - len(fg))
     index = torch.cat([fg, bg])
     label = labels[match[index]].clone()
     label[len(fg):] = 0
@@ -171,7 +172,7 @@ def head_loss(net, feature_map, samples):
     return F.cross_entropy(score, label), locate, describe
 
 
-def losses(net, batch):
+def losses(net, batch, count):
     """The five losses of one batch: rpn class, rpn box, class, box, attribute."""
     images = torch.from_numpy(np.stack([item[0] for item in batch]))
     size = images.shape[2:]
@@ -183,7 +184,7 @@ def losses(net, batch):
         truth, labels, targets = (torch.from_numpy(array) for array in item[1:])
         rpn.append(rpn_loss(score[i], delta[i], anchors, truth, size))
         rois = propose(score[i].detach(), delta[i].detach(), anchors, size)
-        samples.append(sample_rois(rois, truth, labels, targets))
+        samples.append(sample_rois(rois, truth, labels, targets, count))
     first, second = (sum(pair[k] for pair in rpn) / len(batch) for k in (0, 1))
     return (first, second) + head_loss(net, feature_map, samples)
 
@@ -212,14 +213,18 @@ def train(args):
     torch.manual_seed(SEED)
     torch.set_num_threads(args.threads)
     net = network.Network(len(OBJECTS), len(ATTRIBUTES)).train()
+    source = batches(args.first)
+    if args.resume:
+        net.unfold(tensorfile.load(args.resume)[0], BOX_STD)
+        net.adopt_statistics(lambda batch: losses(net, batch, args.rois), itertools.islice(source, 12))
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=.01)
     mean, began = np.zeros(5), time.time()
-    for step, batch in zip(range(args.steps), batches(0)):
+    for step, batch in zip(range(args.steps), source):
         if step == int(.85 * args.steps):
             freeze(net)
         for group in optimiser.param_groups:
             group["lr"] = rate(step, args.steps, args.rate)
-        parts = losses(net, batch)
+        parts = losses(net, batch, args.rois)
         optimiser.zero_grad()
         sum(parts).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
@@ -243,6 +248,9 @@ def main():
     parser.add_argument("--steps", type=int, default=2100)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rois", type=int, default=48, help="RoIs an image")
+    parser.add_argument("--first", type=int, default=0, help="number of the first scene")
+    parser.add_argument("--resume", help="go on from these weights instead of nothing")
     parser.add_argument("--held-out", type=int, default=300, help="scenes to measure on")
     parser.add_argument("--checkpoint", help="also write the weights here every 500 steps")
     parser.add_argument("--out", default=model.DEFAULT_WEIGHTS)
