@@ -16,7 +16,7 @@ OPT    := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -f
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -pthread -I. \
           -MMD -MP $(if $(SANITIZE),-DPM_SANITIZED) $(if $(FAULTS),-DPM_FAULTS) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg,$(PACKAGES))) -lm -pthread
+LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg openblas,$(PACKAGES))) -lm -pthread
 
 objs    = $(patsubst %.c,$B/%.o,$(wildcard $(addsuffix /*.c,$1)))
 COMMON  = $(call objs,common)
@@ -57,6 +57,15 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
+demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
+	@scripts/install-packages demo
+	@$(MAKE) -s all
+	@scripts/demo
+
+test: ## test: install what the tests need and run them all
+	@scripts/install-packages test
+	@scripts/test
+
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
@@ -73,7 +82,10 @@ clean: ## clean: delete everything built
 	rm -rf build
 
 help: ## help: list the targets
-	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^[a-z0-9-]*:.*## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: parity all packages-present unit format lint clean help
+e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
+	$B/tests/e2e-tests -j2
+
+.PHONY: all demo test e2e parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/seal_bytes.h"
@@ -378,6 +379,20 @@ static int make_signal_fd(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* A broker that was killed may hold the file for a moment longer than the one that follows it
+ * likes. */
+static int open_queue(struct broker *b, const char *path)
+{
+    enum { PATIENCE_MS = 5000 };
+    const int64_t until = clock_now_ms() + PATIENCE_MS;
+    int rc;
+    while ((rc = queue_open(path, &b->options.queue, &b->queue)) == E_BUSY &&
+           clock_now_ms() < until) {
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return rc;
+}
+
 static int open_corpus(struct broker *b)
 {
     char queue[SHARD_PATH_MAX + 16];
@@ -389,7 +404,7 @@ static int open_corpus(struct broker *b)
         return err_errno("cannot resolve the corpus directory %s", b->options.corpus);
     }
     snprintf(queue, sizeof queue, "%s/%s", b->corpus, QUEUE_FILE);
-    rc = queue_open(queue, &b->options.queue, &b->queue);
+    rc = open_queue(b, queue);
     return rc ? rc : load_catalog(b);
 }
 

@@ -173,8 +173,10 @@ static int turn(struct build *b)
     if (rc) {
         return rc;
     }
-    rc = watch_status(&b->client, &b->status);
+    struct broker_status now;
+    rc = watch_status(&b->client, &now);
     if (rc == 0) {
+        b->status = now;
         show(b);
         if (b->source_at == b->source_count && !all_ended(b)) {
             /* Again and again, because a broker that was killed has forgotten it. */
@@ -189,8 +191,8 @@ static int grind(struct build *b)
     int rc = start_broker(b);
     rc = rc ? rc : start_worker(b);
     rc = rc ? rc : client_open(&b->client, b->address);
-    b->client.deadline_ms = 5000;
     rc = rc ? rc : watch_status(&b->client, &b->status);
+    b->client.deadline_ms = 500; /* so that a broker that was killed is soon started again */
     b->pairs_before = watch_ended(&b->status.counts);
     progress_init(&b->progress, "pairs", b->pairs_before + b->status.counts.pairs[PAIR_STAGED], 0);
     rc = rc ? rc : start_ingest(b);

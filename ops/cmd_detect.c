@@ -21,7 +21,7 @@ static const char usage[] =
     "  --npz PATH            also UNITER's arrays: a .npz file, or a folder for one an image\n"
     "  --min N, --max N      export at least, at most so many regions (--min 36 --max 36)\n"
     "  --threshold X         of the confidence\n"
-    "  --profile             where the time went, by layer, to standard error\n";
+    "  --profile             where the CPU time went, by layer, to standard error\n";
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
 
@@ -101,7 +101,7 @@ static void print_profile(const struct detector_session *session)
         seconds += row[i].seconds;
         macs += (double)row[i].macs;
     }
-    fprintf(stderr, "%-24s %10s %7s %10s %9s\n", "layer", "ms", "share", "GMAC", "GFLOP/s");
+    fprintf(stderr, "%-24s %10s %7s %10s %9s\n", "layer", "CPU ms", "share", "GMAC", "GFLOP/s");
     for (size_t i = 0; i < n; i++) {
         fprintf(stderr, "%-24s %10.2f %6.1f%% %10.3f %9.1f\n", row[i].layer, 1e3 * row[i].seconds,
                 100 * row[i].seconds / seconds, (double)row[i].macs * 1e-9,
