@@ -305,3 +305,20 @@ Test(verify, names_a_pair_that_is_there_twice)
     cr_assert_not_null(strstr(h.last, "lies in shard 0 and in shard 5"), "%s", h.last);
     tempdir_remove(dir);
 }
+
+Test(verify, names_a_pair_whose_medium_is_missing)
+{
+    char dir[TEMPDIR_MAX];
+    char hex[ID_HEX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard(dir, 5, 100, 0, 0);
+    const struct heard h = verify(dir, &t);
+    const struct id medium = medium_id(100);
+    id_to_hex(&medium, hex);
+    cr_assert_eq(h.problems, 1, "%s", h.all);
+    cr_assert_not_null(strstr(h.last, hex), "%s", h.last);
+    cr_assert_not_null(strstr(h.last, "of shard 5"), "%s", h.last);
+    tempdir_remove(dir);
+}
