@@ -1,4 +1,4 @@
-/* pairmill model show: what a detector's file holds. */
+/* pairmill model: show what a detector's file holds, import published weights. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,13 +6,22 @@
 
 #include "detector/detector.h"
 #include "ops/command.h"
+#include "ops/model_import.h"
 
 static const char usage[] =
     "usage: pairmill model show [--size WIDTHxHEIGHT] [--vocabulary] FILE\n"
+    "       pairmill model import FILE.caffemodel -o OUT.safetensors --arch butd-r101-c4\n"
+    "                      --objects FILE --attributes FILE\n"
     "\n"
-    "Prints a detector's architecture, parameters, cost for an image and vocabularies.\n"
+    "show prints a detector's architecture, parameters, cost for an image and vocabularies.\n"
     "  --size         of the image that the cost is for (default: 640x480)\n"
-    "  --vocabulary   all names, not only the first\n";
+    "  --vocabulary   all names, not only the first\n"
+    "\n"
+    "import checks every tensor, folds batch normalisation, and stores vocabularies and "
+    "preprocessing.\n"
+    "  --arch         whose weights these are: butd-r101-c4 (bottom-up-attention, Visual Genome)\n"
+    "  --objects      its objects_vocab.txt, one name a line\n"
+    "  --attributes   its attributes_vocab.txt\n";
 
 struct show_options {
     uint32_t width;
@@ -78,25 +87,63 @@ static bool parse_size(const char *text, struct show_options *o)
     return *end == '\0' && width > 0 && width < 65536 && height > 0 && height < 65536;
 }
 
-int cmd_model(int argc, char **argv)
+static int run_show(int argc, char **argv)
 {
     static const struct option options[] = {{"size", required_argument, NULL, 's'},
                                             {"vocabulary", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct show_options o = {.width = 640, .height = 480};
     bool ok = true;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 's': ok = ok && parse_size(optarg, &o); break;
         case 'v': o.all_names = true; break;
-        case 'h': fputs(usage, stdout); return EXIT_OK;
         default: ok = false;
         }
     }
-    if (!ok || argc - optind != 2 || strcmp(argv[optind], "show") != 0) {
+    if (!ok || argc - optind != 1) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    return show(argv[optind + 1], &o);
+    return show(argv[optind], &o);
+}
+
+static int run_import(int argc, char **argv)
+{
+    static const struct option options[] = {{"arch", required_argument, NULL, 'a'},
+                                            {"objects", required_argument, NULL, 'b'},
+                                            {"attributes", required_argument, NULL, 't'},
+                                            {NULL, 0, NULL, 0}};
+    struct model_import job = {.from = NULL};
+    bool ok = true;
+    for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
+        switch (c) {
+        case 'o': job.to = optarg; break;
+        case 'a': job.arch = optarg; break;
+        case 'b': job.objects = optarg; break;
+        case 't': job.attributes = optarg; break;
+        default: ok = false;
+        }
+    }
+    if (!ok || argc - optind != 1 || !job.to || !job.arch || !job.objects || !job.attributes) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    job.from = argv[optind];
+    const int rc = model_import(&job);
+    return rc ? command_fail("model import", rc) : EXIT_OK;
+}
+
+int cmd_model(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "show") == 0) {
+        return run_show(argc - 1, argv + 1);
+    }
+    if (strcmp(what, "import") == 0) {
+        return run_import(argc - 1, argv + 1);
+    }
+    const bool asked = strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0;
+    fputs(usage, asked ? stdout : stderr);
+    return asked ? EXIT_OK : EXIT_USAGE;
 }
