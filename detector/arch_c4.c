@@ -2,9 +2,9 @@
  * The C4 family: BUTD's Caffe graph (bottom-up-attention models/vg/ResNet-101/
  * faster_rcnn_end2end_final/test.prototxt) with any widths, depths, anchors and vocabularies.
  *
- *     conv1 pool1 res2 res3 res4 ─┬─ rpn ── proposals
- *                                 └─ RoI pooling ── res5 ── mean = the feature ─┬─ class, boxes
- *                                                                               └─ attribute
+ *     conv1 pool1 res2 res3 res4 -+- rpn -- proposals
+ *                                 `- RoI pooling -- res5 -- mean = feature -+- class, boxes
+ *                                                                           `- attribute
  *
  * The body runs once an image, res5 once a RoI: it is nine tenths of the work and runs in tiles of
  * RoIs, so that activations stay small and each matrix product is large.

@@ -34,6 +34,7 @@ int cmd_feed(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ingest(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_model(int argc, char **argv);
 int cmd_parse(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
 int cmd_status(int argc, char **argv);

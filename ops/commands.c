@@ -17,6 +17,7 @@ const struct command commands[] = {
     {"verify", cmd_verify, "read every byte of a corpus and check it"},
     {"inspect", cmd_inspect, "show a corpus, or one record of it"},
     {"detect", cmd_detect, "find the regions of images"},
+    {"model", cmd_model, "show what a detector's file holds; import published weights"},
     {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
     {NULL, NULL, NULL},
