@@ -15,6 +15,7 @@ const struct command commands[] = {
     {"stop", cmd_stop, "let workers finish and seal, then end them and the broker"},
     {"verify", cmd_verify, "read every byte of a corpus and check it"},
     {"inspect", cmd_inspect, "show a corpus, or one record of it"},
+    {"report", cmd_report, "write a page that shows what a corpus holds and what it is for"},
     {"detect", cmd_detect, "find the regions of images"},
     {"parse", cmd_parse, "print the scene graphs of captions"},
     {"version", cmd_version, "print commit, format and protocol versions"},
