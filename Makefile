@@ -36,6 +36,7 @@ $B/%.o: %.c | packages-present
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
+$B/ops/report_page.o: ops/report.css
 
 $B/ops/cmd_version.o: CFLAGS += -DPM_COMMIT='"$(COMMIT)"'
 

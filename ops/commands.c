@@ -16,6 +16,7 @@ const struct command commands[] = {
     {"feed", cmd_feed, "stream a corpus' samples to trainers"},
     {"verify", cmd_verify, "read every byte of a corpus and check it"},
     {"inspect", cmd_inspect, "show a corpus, or one record of it"},
+    {"report", cmd_report, "write a page that shows what a corpus holds and what it is for"},
     {"detect", cmd_detect, "find the regions of images"},
     {"model", cmd_model, "show what a detector's file holds; import published weights"},
     {"parse", cmd_parse, "print the scene graphs of captions"},
