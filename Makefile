@@ -16,7 +16,7 @@ OPT    := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -f
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -pthread -I. \
           -MMD -MP $(if $(SANITIZE),-DPM_SANITIZED) $(if $(FAULTS),-DPM_FAULTS) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg,$(PACKAGES))) -lm -pthread
+LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg openblas,$(PACKAGES))) -lm -pthread
 
 objs    = $(patsubst %.c,$B/%.o,$(wildcard $(addsuffix /*.c,$1)))
 COMMON  = $(call objs,common)
@@ -25,7 +25,7 @@ CLIENT  = $(call objs,common recipes shards)
 UNIT    = $(call objs,tests/unit)
 E2E     = $(call objs,tests/e2e)
 
-all: $B/pairmill $B/pairmill-decode ## all: build the programs and the trainers' library (the default)
+all: $B/pairmill $B/pairmill-decode $B/libpairmill.so ## all: build the programs and the trainers' library (the default)
 
 # A missing library is named once, before the compiler can complain about its header.
 packages-present:
@@ -47,7 +47,7 @@ $B/pairmill-decode: $(addprefix $B/workers/decode_,main.o image.o jpeg.o png.o) 
 	$(CC) $(OPT) -o $@ $^ $(shell pkg-config --libs libseccomp spng libjpeg)
 
 $B/libpairmill.so: $(CLIENT)
-	$(CC) $(OPT) -shared -o $@ $^ $(LIBS)
+	$(CC) $(OPT) -shared -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $B/tests/unit-tests: $(UNIT) $(ROOMS) | $B/pairmill-decode
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
@@ -57,6 +57,15 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
+
+demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
+	@scripts/install-packages demo
+	@$(MAKE) -s all
+	@scripts/demo
+
+test: ## test: install what the tests need and run them all
+	@scripts/install-packages test
+	@scripts/test
 
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
@@ -74,7 +83,10 @@ clean: ## clean: delete everything built
 	rm -rf build
 
 help: ## help: list the targets
-	@sed -n 's/^[a-z-]*:.*## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^[a-z0-9-]*:.*## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: parity all packages-present unit format lint clean help
+e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
+	$B/tests/e2e-tests -j2
+
+.PHONY: all demo test e2e parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

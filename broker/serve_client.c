@@ -4,7 +4,7 @@
 #include "broker/broker_internal.h"
 #include "common/fault.h"
 
-enum { PUT_ITEMS_MAX = 1024, LIST_MAX = 1000 };
+enum { PUT_ITEMS_MAX = 1024, LIST_MAX = 1000, LIST_BYTES = 16 << 20 };
 
 /* ------------------------------------------------------------------ PUT */
 
@@ -163,7 +163,7 @@ static int serve_stop(struct broker *b, struct session *s, const struct wire_in 
 static int put_report(const struct pair_report *pair, void *arg)
 {
     struct broker *b = arg;
-    if (b->list.n >= LIST_MAX) {
+    if (b->list.n >= LIST_MAX || b->list.bytes.n >= LIST_BYTES) {
         return 0;
     }
     struct wire_out *item = wire_list_item(&b->list);

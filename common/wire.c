@@ -214,10 +214,87 @@ static struct view frame_view(struct wire_in *in, size_t i)
     return view_of(zmq_msg_data(&in->frames[i]), zmq_msg_size(&in->frames[i]));
 }
 
+/* What one MessagePack value's first byte announces: bytes of its own behind it, or values. */
+struct announced {
+    size_t head; /* the first byte, and the length field where there is one */
+    uint64_t bytes;
+    uint64_t values;
+};
+
+static uint64_t get_be(const unsigned char *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        v = v << 8 | p[i];
+    }
+    return v;
+}
+
+/* Types 0xc0 to 0xdf of the specification: size of the length field, or of the value itself. */
+static const struct {
+    uint8_t length;
+    uint8_t fixed;
+    uint8_t values; /* how many a counted entry is: 1 in arrays, 2 in maps; 0: the length counts
+                       bytes */
+} formats[32] = {
+    [0x04] = {1, 0, 0},  [0x05] = {2, 0, 0}, [0x06] = {4, 0, 0}, [0x07] = {1, 1, 0},
+    [0x08] = {2, 1, 0},  [0x09] = {4, 1, 0}, [0x0a] = {0, 4, 0}, [0x0b] = {0, 8, 0},
+    [0x0c] = {0, 1, 0},  [0x0d] = {0, 2, 0}, [0x0e] = {0, 4, 0}, [0x0f] = {0, 8, 0},
+    [0x10] = {0, 1, 0},  [0x11] = {0, 2, 0}, [0x12] = {0, 4, 0}, [0x13] = {0, 8, 0},
+    [0x14] = {0, 2, 0},  [0x15] = {0, 3, 0}, [0x16] = {0, 5, 0}, [0x17] = {0, 9, 0},
+    [0x18] = {0, 17, 0}, [0x19] = {1, 0, 0}, [0x1a] = {2, 0, 0}, [0x1b] = {4, 0, 0},
+    [0x1c] = {2, 0, 1},  [0x1d] = {4, 0, 1}, [0x1e] = {2, 0, 2}, [0x1f] = {4, 0, 2},
+};
+
+static struct announced announce(const unsigned char *p, size_t n)
+{
+    const unsigned char type = p[0];
+    if (type < 0x80 || type >= 0xe0) {
+        return (struct announced){1, 0, 0};
+    }
+    if (type < 0xa0) {
+        return (struct announced){1, 0, (uint64_t)(type & 15) * (type < 0x90 ? 2 : 1)};
+    }
+    if (type < 0xc0) {
+        return (struct announced){1, type & 31, 0};
+    }
+    const size_t length = formats[type & 31].length;
+    if (n < 1 + length) {
+        return (struct announced){1 + length, UINT32_MAX, 0};
+    }
+    const uint64_t count = get_be(p + 1, length);
+    const uint64_t values = formats[type & 31].values;
+    return (struct announced){1 + length, formats[type & 31].fixed + (values ? 0 : count),
+                              values * count};
+}
+
+/* libmsgpack allocates what an array or map announces before it looks whether so much is there; a
+ * few bytes could ask for hundreds of gigabytes.  Every value has at least one byte, so what is
+ * announced must fit into what is left. */
+static bool announces_no_more_than_it_has(struct view bytes)
+{
+    const unsigned char *p = bytes.p;
+    size_t left = bytes.n;
+    for (uint64_t wanted = 1; wanted; wanted--) {
+        if (wanted > left) {
+            return false;
+        }
+        const struct announced a = announce(p, left);
+        if (a.head + a.bytes > left || a.values > left) {
+            return false;
+        }
+        p += a.head + a.bytes;
+        left -= a.head + a.bytes;
+        wanted += a.values;
+    }
+    return true;
+}
+
 static int parse_map(struct view bytes, msgpack_unpacked *unpacked)
 {
     size_t off = 0;
-    if (msgpack_unpack_next(unpacked, bytes.p, bytes.n, &off) != MSGPACK_UNPACK_SUCCESS ||
+    if (!announces_no_more_than_it_has(bytes) ||
+        msgpack_unpack_next(unpacked, bytes.p, bytes.n, &off) != MSGPACK_UNPACK_SUCCESS ||
         off != bytes.n || unpacked->data.type != MSGPACK_OBJECT_MAP) {
         return err_set(E_PEER, "a message's header is not one MessagePack map");
     }
@@ -396,7 +473,8 @@ int wire_list_parse(struct view payload, size_t limit, struct wire_list *list)
     msgpack_unpacked_init(&list->unpacked);
     list->n = 0;
     size_t off = 0;
-    if (msgpack_unpack_next(&list->unpacked, payload.p, payload.n, &off) !=
+    if (!announces_no_more_than_it_has(payload) ||
+        msgpack_unpack_next(&list->unpacked, payload.p, payload.n, &off) !=
             MSGPACK_UNPACK_SUCCESS ||
         off != payload.n || list->unpacked.data.type != MSGPACK_OBJECT_ARRAY) {
         return err_set(E_PEER, "a payload is not one MessagePack array");

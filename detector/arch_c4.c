@@ -2,9 +2,9 @@
  * The C4 family: BUTD's Caffe graph (bottom-up-attention models/vg/ResNet-101/
  * faster_rcnn_end2end_final/test.prototxt) with any widths, depths, anchors and vocabularies.
  *
- *     conv1 pool1 res2 res3 res4 ─┬─ rpn ── proposals
- *                                 └─ RoI pooling ── res5 ── mean = the feature ─┬─ class, boxes
- *                                                                               └─ attribute
+ *     conv1 pool1 res2 res3 res4 -+- rpn -- proposals
+ *                                 `- RoI pooling -- res5 -- mean = feature -+- class, boxes
+ *                                                                           `- attribute
  *
  * The body runs once an image, res5 once a RoI: it is nine tenths of the work and runs in tiles of
  * RoIs, so that activations stay small and each matrix product is large.
@@ -24,7 +24,7 @@
 enum {
     STAGES = 4,        /* res2 to res5 */
     BLOCKS_MAX = 64,   /* a stage; ResNet-152 has 36 */
-    TILE_PIXELS = 4096 /* RoI pixels in a tile */
+    TILE_PIXELS = 3200 /* RoI pixels in a tile */
 };
 
 /* 1x1 reduce, 3x3, 1x1 expand, added to the input or to its 1x1 projection (He et al. 2016). */
@@ -252,20 +252,19 @@ static void *c4_build(struct model *m, const struct detector_options *options,
 
 /* ---- running ---- */
 
-/* Takes x over: its memory is given back. */
+/* Takes x over: its memory is given back, or becomes the result. */
 static struct tensor run_block(const struct bottleneck *b, struct pass *pass, struct tensor x)
 {
     const bool projects = b->shortcut.out > 0;
-    const struct tensor shortcut = projects ? conv_run(&b->shortcut, pass, &x, NULL) : x;
-    const struct tensor narrow = conv_run(&b->reduce, pass, &x, NULL);
+    const struct tensor y = projects ? conv_run(&b->shortcut, pass, &x) : x;
+    const struct tensor narrow = conv_run(&b->reduce, pass, &x);
     if (projects) {
         pass_give(pass, x.p);
     }
-    const struct tensor middle = conv_run(&b->middle, pass, &narrow, NULL);
+    const struct tensor middle = conv_run(&b->middle, pass, &narrow);
     pass_give(pass, narrow.p);
-    const struct tensor y = conv_run(&b->expand, pass, &middle, shortcut.p);
+    conv_add(&b->expand, pass, &middle, &y);
     pass_give(pass, middle.p);
-    pass_give(pass, shortcut.p);
     return y;
 }
 
@@ -282,7 +281,7 @@ static struct tensor run_body(const struct c4 *g, struct pass *pass, const struc
                               const uint8_t *rgb)
 {
     const struct tensor input = preprocess_run(&g->preprocess, pass, geo, rgb);
-    const struct tensor stem = conv_run(&g->conv1, pass, &input, NULL);
+    const struct tensor stem = conv_run(&g->conv1, pass, &input);
     pass_give(pass, input.p);
     struct tensor x = max_pool_run(&g->pool1, pass, &stem);
     pass_give(pass, stem.p);
@@ -295,9 +294,9 @@ static struct tensor run_body(const struct c4 *g, struct pass *pass, const struc
 static size_t run_rpn(const struct c4 *g, struct pass *pass, const struct tensor *features,
                       const struct geometry *geo, struct box *roi)
 {
-    const struct tensor hidden = conv_run(&g->rpn, pass, features, NULL);
-    const struct tensor score = conv_run(&g->rpn_score, pass, &hidden, NULL);
-    const struct tensor delta = conv_run(&g->rpn_delta, pass, &hidden, NULL);
+    const struct tensor hidden = conv_run(&g->rpn, pass, features);
+    const struct tensor score = conv_run(&g->rpn_score, pass, &hidden);
+    const struct tensor delta = conv_run(&g->rpn_delta, pass, &hidden);
     pass_give(pass, hidden.p);
     const size_t n = proposals_run(&g->proposals, pass, &score, &delta, geo->net_width,
                                    geo->net_height, geo->scale, roi);
@@ -335,7 +334,7 @@ static struct tensor vectors(float *p, size_t n, int c)
 static float *run_classes(const struct c4 *g, struct pass *pass, float *pooled, size_t n)
 {
     const struct tensor x = vectors(pooled, n, g->class_score.in);
-    const struct tensor prob = conv_run(&g->class_score, pass, &x, NULL);
+    const struct tensor prob = conv_run(&g->class_score, pass, &x);
     if (pass_step(pass, "softmax", 0)) {
         softmax_rows(prob.p, n, (size_t)prob.c);
     }
@@ -371,8 +370,8 @@ static void run_attributes(const struct c4 *g, struct pass *pass, const struct e
         }
     }
     const struct tensor x = vectors(joined, e->n, g->attr_hidden.in);
-    const struct tensor hidden = conv_run(&g->attr_hidden, pass, &x, NULL);
-    const struct tensor score = conv_run(&g->attr_score, pass, &hidden, NULL);
+    const struct tensor hidden = conv_run(&g->attr_hidden, pass, &x);
+    const struct tensor score = conv_run(&g->attr_score, pass, &hidden);
     if (pass_step(pass, "attr_prob", 0)) {
         softmax_rows(score.p, e->n, (size_t)score.c);
         for (size_t i = 0; i < e->n; i++) {

@@ -1,5 +1,5 @@
 /*
- * Convolution with bias, and optionally a residual and ReLU, all in one pass over the output.
+ * Convolution with bias, and optionally ReLU and the sum with what the output held.
  *
  * 1x1 convolutions and fully connected layers are one matrix product with the weights as they lie
  * in the model file; a plain 3x3 is computed by Winograd's method (winograd.h); others gather their
@@ -37,9 +37,11 @@ void conv_prepare(struct conv *c, const float *weight, float *room);
 /* Length of the output along one side. */
 int conv_side(const struct conv *c, int in);
 
-/* y = act(conv(x) + bias + residual), in workspace memory that the caller gives back. `residual`,
- * in the shape of y, may be NULL. */
-struct tensor conv_run(const struct conv *c, struct pass *pass, const struct tensor *x,
-                       const float *residual);
+/* y = act(conv(x) + bias), in workspace memory that the caller gives back. */
+struct tensor conv_run(const struct conv *c, struct pass *pass, const struct tensor *x);
+
+/* y = act(y + conv(x) + bias): a residual block's last convolution, onto its shortcut. */
+void conv_add(const struct conv *c, struct pass *pass, const struct tensor *x,
+              const struct tensor *y);
 
 #endif

@@ -80,7 +80,8 @@ int detector_open(const char *path, const struct detector_options *options, stru
     if (!det) {
         return rc ? rc : err_set(E_NOMEM, "no memory for a detector");
     }
-    rc = model_open(path, &det->model);
+    rc = gemm_init();
+    rc = rc ? rc : model_open(path, &det->model);
     if (rc) {
         free(det);
         return rc;
@@ -94,7 +95,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
         detector_close(det);
         return rc;
     }
-    det->info.blas = gemm_init();
+    det->info.blas = gemm_name();
     describe(det);
     *out = det;
     return 0;

@@ -17,8 +17,8 @@
  * A detector may be used by many threads at once, a session by one at a time.  Each call computes
  * on the calling thread alone: run one process or thread a core.
  *
- * Opening sets OPENBLAS_CORETYPE and OPENBLAS_NUM_THREADS in the environment before OpenBLAS is
- * loaded, so open before starting threads.
+ * The first opening sets OPENBLAS_CORETYPE (unless it is set) and OPENBLAS_NUM_THREADS in the
+ * environment and loads OpenBLAS, so open before starting threads.
  */
 #ifndef DETECTOR_DETECTOR_H
 #define DETECTOR_DETECTOR_H
@@ -64,7 +64,7 @@ struct detector_info {
     struct detector_names objects;    /* C - 1 names, indexed by object_id */
     struct detector_names attributes; /* indexed by attr_id; n = 0 where the model has none */
     uint64_t parameters;              /* numbers in the file's tensors */
-    const char *blas;                 /* the matrix kernels in use, "OpenBLAS SkylakeX" */
+    const char *blas;                 /* the matrix kernels, "OpenBLAS SkylakeX" */
 };
 
 const struct detector_info *detector_info(const struct detector *det);
@@ -124,11 +124,11 @@ int detector_detect(const struct detector *det, struct detector_session *session
                     const struct detector_image *image, const struct detector_progress *progress,
                     struct detections *out) MUST_CHECK;
 
-/* Where the time of the session's last image went, one row a layer, in order of execution. */
+/* Where the CPU time of the session's last image went, one row a layer, in order of execution. */
 struct detector_profile_row {
     const char *layer;
-    double seconds;
-    uint64_t macs; /* of the plain algorithm, however it was computed */
+    double seconds; /* of CPU time */
+    uint64_t macs;  /* of the plain algorithm, however it was computed */
 };
 
 /* Rows are the session's, valid until its next detect; returns how many. */

@@ -17,7 +17,7 @@
 enum { PROFILE_ROWS = 512 };
 
 struct profile {
-    double since; /* when the current row's operator began; clock_now_s() */
+    double since; /* when the current row's operator began, CPU seconds */
     int current;  /* -1: none yet */
     int rows;
     struct detector_profile_row row[PROFILE_ROWS];

@@ -8,7 +8,7 @@ enum {
     TILE = OUT + 2,         /* its inputs */
     POINTS = TILE * TILE,   /* products */
     LANES = 16,             /* channels at a time */
-    BLOCK_FLOATS = 10 << 20 /* transformed inputs and outputs in work at a time */
+    BLOCK_FLOATS = 12 << 20 /* transformed inputs and outputs in work at a time */
 };
 
 /* 16 channels. Compiled to as many registers as the machine's vectors take. */
@@ -165,13 +165,14 @@ static void transform_input(const float *const pixel[POINTS], size_t channels, f
 struct finish {
     const float *bias;
     bool relu;
+    bool add; /* to what the output holds already */
 };
 
-/* A^T m A of one tile, plus bias and residual, ReLU; NULL outputs lie outside the image. */
+/* A^T m A of one tile, plus bias and perhaps the output itself, ReLU; outputs that are NULL lie
+ * outside the image. */
 SIMD_CLONES
 static void transform_output(const float *m, size_t plane, size_t channels,
-                             const struct finish *finish, const float *const residual[OUT * OUT],
-                             float *const pixel[OUT * OUT])
+                             const struct finish *finish, float *const pixel[OUT * OUT])
 {
     for (size_t c = 0; c < channels; c += LANES) {
         lanes in[POINTS];
@@ -191,8 +192,8 @@ static void transform_output(const float *m, size_t plane, size_t channels,
                 const int at = y * OUT + x;
                 if (pixel[at]) {
                     lanes v = o[y] + bias;
-                    if (residual[at]) {
-                        v += *(const lanes *)(residual[at] + c);
+                    if (finish->add) {
+                        v += *(const lanes *)(pixel[at] + c);
                     }
                     *(lanes *)(pixel[at] + c) = (lanes)((bits)v & ((v > 0.0f) | pass));
                 }
@@ -211,15 +212,13 @@ static void input_pixels(const struct tensor *x, const struct place *p, int dila
     }
 }
 
-static void output_pixels(const struct tensor *y, const float *residual, const struct place *p,
-                          int dilation, float *pixel[OUT * OUT], const float *added[OUT * OUT])
+static void output_pixels(const struct tensor *y, const struct place *p, int dilation,
+                          float *pixel[OUT * OUT])
 {
     for (int i = 0; i < OUT * OUT; i++) {
         const int row = p->y + dilation * (i / OUT);
         const int column = p->x + dilation * (i % OUT);
-        const bool inside = row < y->h && column < y->w;
-        pixel[i] = inside ? tensor_at(y, p->n, row, column) : NULL;
-        added[i] = inside && residual ? residual + (pixel[i] - y->p) : NULL;
+        pixel[i] = row < y->h && column < y->w ? tensor_at(y, p->n, row, column) : NULL;
     }
 }
 
@@ -241,13 +240,13 @@ size_t winograd_scratch(const struct conv *c, const struct tensor *x, int images
     return POINTS * (size_t)(c->in + c->out) * (total < most ? total : most);
 }
 
-static void run_block(const struct conv *c, const struct tensor *x, const float *residual,
+static void run_block(const struct conv *c, const struct tensor *x, bool add,
                       const struct tensor *y, const struct tiles *t, size_t from, size_t count,
                       float *scratch)
 {
     const size_t in = (size_t)c->in;
     const size_t out = (size_t)c->out;
-    const struct finish finish = {c->bias, c->relu};
+    const struct finish finish = {c->bias, c->relu, add};
     float *v = scratch;
     float *m = scratch + POINTS * count * in;
     for (size_t i = 0; i < count; i++) {
@@ -257,26 +256,25 @@ static void run_block(const struct conv *c, const struct tensor *x, const float 
         transform_input(pixel, in, v + i * in, count * in);
     }
     for (size_t k = 0; k < POINTS; k++) {
-        gemm_transposed(count, out, in, v + k * count * in, c->weight + k * out * in,
+        gemm_transposed(count, out, in, v + k * count * in, c->weight + k * out * in, false,
                         m + k * count * out);
     }
     for (size_t i = 0; i < count; i++) {
         const struct place p = place_of(t, from + i);
         float *pixel[OUT * OUT];
-        const float *added[OUT * OUT];
-        output_pixels(y, residual, &p, c->dilation, pixel, added);
-        transform_output(m + i * out, count * out, out, &finish, added, pixel);
+        output_pixels(y, &p, c->dilation, pixel);
+        transform_output(m + i * out, count * out, out, &finish, pixel);
     }
 }
 
-void winograd_run(const struct conv *c, const struct tensor *x, const float *residual,
-                  const struct tensor *y, float *scratch)
+void winograd_run(const struct conv *c, const struct tensor *x, bool add, const struct tensor *y,
+                  float *scratch)
 {
     const struct tiles t = tiles_of(c, x->h, x->w);
     const size_t total = (size_t)x->n * (size_t)t.per_image;
     const size_t block = block_tiles(c, total);
     for (size_t from = 0; from < total; from += block) {
         const size_t count = total - from < block ? total - from : block;
-        run_block(c, x, residual, y, &t, from, count, scratch);
+        run_block(c, x, add, y, &t, from, count, scratch);
     }
 }

@@ -24,8 +24,8 @@ void winograd_prepare(const struct conv *c, const float *weight, float *prepared
 /* Scratch floats that winograd_run() needs for `images` images of the size of x. */
 size_t winograd_scratch(const struct conv *c, const struct tensor *x, int images);
 
-/* y = act(conv(x) + bias + residual), as conv_run() says; y is in place, residual may be NULL. */
-void winograd_run(const struct conv *c, const struct tensor *x, const float *residual,
-                  const struct tensor *y, float *scratch);
+/* y = act(conv(x) + bias), plus y itself before `act` where `add`. */
+void winograd_run(const struct conv *c, const struct tensor *x, bool add, const struct tensor *y,
+                  float *scratch);
 
 #endif

@@ -67,7 +67,7 @@ static volatile sig_atomic_t interrupted;
 static void on_signal(int signal)
 {
     (void)signal;
-    interrupted = 1;
+    interrupted = interrupted + 1;
 }
 
 /* ------------------------------------------------------------------ processes */

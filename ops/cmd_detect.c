@@ -19,15 +19,17 @@ static const char usage[] =
     "  --json                one JSON object a line instead\n"
     "  --tsv[=lxmert|butd]   one line of base64 fields instead, as LXMERT or BUTD wrote them\n"
     "  --npz PATH            also UNITER's arrays: a .npz file, or a folder for one an image\n"
+    "  --draw PATH           also the photo with the regions named: a .png file, or a folder\n"
     "  --min N, --max N      export at least, at most so many regions (--min 36 --max 36)\n"
     "  --threshold X         of the confidence\n"
-    "  --profile             where the time went, by layer, to standard error\n";
+    "  --profile             where the CPU time went, by layer, to standard error\n";
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
 
 struct detect_options {
     const char *model;
     const char *npz;
+    const char *draw;
     enum format format;
     bool profile;
     struct detector_options detector;
@@ -91,6 +93,15 @@ static int write_npz(const struct detect_options *o, const struct regions *r)
     return rc;
 }
 
+static int draw(const struct detect_options *o, const struct regions *r, const uint8_t *rgb)
+{
+    char *path = NULL;
+    int rc = output_path(o->draw, r->id, ".png", &path);
+    rc = rc ? rc : regions_draw(r, rgb, path);
+    free(path);
+    return rc;
+}
+
 static void print_profile(const struct detector_session *session)
 {
     const struct detector_profile_row *row;
@@ -101,7 +112,7 @@ static void print_profile(const struct detector_session *session)
         seconds += row[i].seconds;
         macs += (double)row[i].macs;
     }
-    fprintf(stderr, "%-24s %10s %7s %10s %9s\n", "layer", "ms", "share", "GMAC", "GFLOP/s");
+    fprintf(stderr, "%-24s %10s %7s %10s %9s\n", "layer", "CPU ms", "share", "GMAC", "GFLOP/s");
     for (size_t i = 0; i < n; i++) {
         fprintf(stderr, "%-24s %10.2f %6.1f%% %10.3f %9.1f\n", row[i].layer, 1e3 * row[i].seconds,
                 100 * row[i].seconds / seconds, (double)row[i].macs * 1e-9,
@@ -141,6 +152,7 @@ static int detect_image(struct detect_run *run, const char *path)
         path, stem ? stem : "", image.width, image.height, detector_info(run->detector), &found};
     rc = print_regions(run->options, &regions);
     rc = rc || !run->options->npz ? rc : write_npz(run->options, &regions);
+    rc = rc || !run->options->draw ? rc : draw(run->options, &regions, image.rgb);
     if (!rc && run->options->profile) {
         print_profile(run->session);
     }
@@ -206,6 +218,7 @@ int cmd_detect(int argc, char **argv)
                                             {"json", no_argument, NULL, 'j'},
                                             {"tsv", optional_argument, NULL, 't'},
                                             {"npz", required_argument, NULL, 'z'},
+                                            {"draw", required_argument, NULL, 'd'},
                                             {"min", required_argument, NULL, 'n'},
                                             {"max", required_argument, NULL, 'x'},
                                             {"threshold", required_argument, NULL, 'c'},
@@ -220,6 +233,7 @@ int cmd_detect(int argc, char **argv)
         case 'j': o.format = FORMAT_JSON; break;
         case 't': ok = ok && parse_format(optarg, &o.format); break;
         case 'z': o.npz = optarg; break;
+        case 'd': o.draw = optarg; break;
         case 'n': o.detector.min_boxes = parse_count(optarg, 0); break;
         case 'x': o.detector.max_boxes = parse_count(optarg, 1); break;
         case 'c': o.detector.conf_threshold = strtof(optarg, NULL); break;

@@ -1,5 +1,4 @@
 /* pairmill inspect: a corpus, a pair or a medium, for a person or as JSON. */
-#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +11,9 @@
 
 static const char help[] =
     "usage: pairmill inspect CORPUS [RECORD] [--json] [--regions N]\n\n"
-    "Without RECORD: what the corpus holds.  RECORD is the beginning of a pair's or a medium's id\n"
-    "(hexadecimal digits; at least 4), or #N: the N-th pair in the order of ids, from 0.\n"
+    "Without RECORD: what the corpus holds.  RECORD is a pair's number, in the order of ids from "
+    "0,\n"
+    "or the beginning of a pair's or a medium's id (hexadecimal digits, at least 4).\n"
     "  --json        one JSON object\n"
     "  --regions N   print N regions instead of 20 (0: all)\n";
 
@@ -378,7 +378,7 @@ static int show_pair(struct inspector *in, uint64_t i, json_t *into)
         json_object_set_new(into, "index", json_integer((json_int_t)i));
         json_object_set_new(into, "pair", pair_json(&r, shard_number(in, p->shard)));
     } else if (rc == 0) {
-        printf("%-10s #%llu of %llu pairs\n", "index", (unsigned long long)i,
+        printf("%-10s %llu of %llu pairs\n", "index", (unsigned long long)i,
                (unsigned long long)corpus_pairs(in->corpus));
         print_pair(&r, shard_number(in, p->shard));
         putchar('\n');
@@ -401,26 +401,28 @@ static int ambiguous(const struct inspector *in, enum record_kind kind, const ch
                    (unsigned long long)count, pair ? "pairs" : "media", what, a, b);
 }
 
-static int show_index(struct inspector *in, const char *digits, json_t *into)
+/* A whole number below the number of pairs is one's index; true and the number. */
+static bool is_index(const struct inspector *in, const char *what, uint64_t *i)
 {
-    char *end = NULL;
-    const unsigned long long i = strtoull(digits, &end, 10);
-    if (*end || !isdigit((unsigned char)digits[0]) || i >= corpus_pairs(in->corpus)) {
-        return err_set(E_ARG, "#%s is no pair: there are #0 to #%llu", digits,
-                       (unsigned long long)corpus_pairs(in->corpus) - 1);
+    const size_t digits = strspn(what, "0123456789");
+    if (digits == 0 || what[digits] || digits > 18) {
+        return false;
     }
-    return show_pair(in, i, into);
+    *i = strtoull(what, NULL, 10);
+    return *i < corpus_pairs(in->corpus);
 }
 
 static int show_record(struct inspector *in, const char *what, json_t *into)
 {
     uint64_t first = 0;
     uint64_t count = 0;
-    if (what[0] == '#') {
-        return show_index(in, what + 1, into);
+    if (is_index(in, what, &first)) {
+        return show_pair(in, first, into);
     }
     if (strlen(what) < 4) {
-        return err_set(E_ARG, "\"%s\" is too short: give at least 4 digits of an id, or #N", what);
+        return err_set(
+            E_ARG, "\"%s\" is neither a pair's number (0 to %lld) nor 4 digits of an id or more",
+            what, (long long)corpus_pairs(in->corpus) - 1);
     }
     static const enum record_kind kinds[] = {RECORD_PAIR, RECORD_VISUAL};
     for (size_t k = 0; k < 2; k++) {

@@ -6,15 +6,19 @@
 
 #include "common/err.h"
 #include "ops/command.h"
+#include "ops/parse_score.h"
 #include "sceneparse/render.h"
 #include "sceneparse/sceneparse.h"
 #include "sceneparse/train.h"
+
+#define DEFAULT_MODEL "sceneparse/captions.sgm"
 
 enum { CAPTION_MAX = 1 << 26 };
 
 static const char usage[] =
     "usage: pairmill parse [--json | --dot | --factual] [--parser-model FILE] [CAPTION...]\n"
-    "       pairmill parse train --csv FILE --out FILE [--wordnet FOLDER]\n"
+    "       pairmill parse train --csv FILE --out FILE [--wordnet FOLDER] [--score FILE]\n"
+    "       pairmill parse score --captions FILE --spans FILE\n"
     "\n"
     "Prints the scene graph of each CAPTION, or of each line of standard input.\n"
     "  --json          one JSON object a line\n"
@@ -111,15 +115,49 @@ static int train(int argc, char **argv)
     return rc ? command_fail("parse train", rc) : EXIT_OK;
 }
 
+static int score(int argc, char **argv)
+{
+    static const struct option options[] = {{"captions", required_argument, NULL, 'c'},
+                                            {"spans", required_argument, NULL, 's'},
+                                            {"parser-model", required_argument, NULL, 'm'},
+                                            {NULL, 0, NULL, 0}};
+    const char *captions = NULL;
+    const char *spans = NULL;
+    const char *path = DEFAULT_MODEL;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c': captions = optarg; break;
+        case 's': spans = optarg; break;
+        case 'm': path = optarg; break;
+        default: fputs(usage, stderr); return EXIT_USAGE;
+        }
+    }
+    if (!captions || !spans) {
+        fputs("pairmill parse score: --captions and --spans are needed\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct sg_model *model = NULL;
+    struct sg_parser *parser = NULL;
+    int rc = sg_model_open(path, &model);
+    rc = rc ? rc : sg_parser_new(model, &parser);
+    rc = rc ? rc : parse_score(parser, captions, spans, stdout);
+    sg_parser_free(parser);
+    sg_model_close(model);
+    return rc ? command_fail("parse score", rc) : EXIT_OK;
+}
+
 int cmd_parse(int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},    {"dot", no_argument, NULL, 'd'},
         {"factual", no_argument, NULL, 'f'}, {"parser-model", required_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},    {NULL, 0, NULL, 0}};
-    struct parse_options o = {"sceneparse/captions.sgm", GRAPH_TREE};
+    struct parse_options o = {DEFAULT_MODEL, GRAPH_TREE};
     if (argc > 1 && strcmp(argv[1], "train") == 0) {
         return train(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "score") == 0) {
+        return score(argc - 1, argv + 1);
     }
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/broker.h"
-#include "common/file.h"
 #include "ops/address.h"
 #include "ops/command.h"
+#include "ops/corpus_queue.h"
 #include "ops/watch.h"
 #include "workers/pair_item.h"
 
@@ -68,22 +67,10 @@ static int parse(int argc, char **argv, const char *help, struct operator_option
     return -1;
 }
 
-/* Without a broker the queue's file tells as much.  E_BUSY: a broker has it; E_NO_FILE: there is
- * none. */
+/* Without a broker the queue's file tells as much.  E_BUSY: ask the broker. */
 static int open_queue(const struct operator_options *o, struct queue **q)
 {
-    if (!o->corpus) {
-        return err_set(E_BUSY, "a broker was named");
-    }
-    char *path = file_join(o->corpus, QUEUE_FILE);
-    const struct queue_options options = queue_default_options();
-    int rc = path ? 0 : err_set(E_NOMEM, "no memory for a path");
-    if (rc == 0 && !file_exists(path)) {
-        rc = err_set(E_NO_FILE, "%s holds no queue; is it a corpus?", o->corpus);
-    }
-    rc = rc ? rc : queue_open(path, &options, q);
-    free(path);
-    return rc;
+    return o->corpus ? corpus_queue_open(o->corpus, q) : E_BUSY;
 }
 
 static int open_client(struct client *c, const struct operator_options *o)

@@ -30,15 +30,21 @@ extern const struct command commands[];
 int cmd_broker(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_detect(int argc, char **argv);
+int cmd_feed(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ingest(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_model(int argc, char **argv);
 int cmd_parse(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+<<<<<<< HEAD
+=======
 int cmd_inspect(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+>>>>>>> room-report
 int cmd_version(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 

@@ -34,4 +34,8 @@ int regions_print_tsv(const struct regions *r, enum regions_tsv flavour, FILE *o
  * (BUTD-UNITER-NLVR2 tools/generate_npz.py). */
 int regions_write_npz(const struct regions *r, const char *path) MUST_CHECK;
 
+/* The image with its regions drawn (refined boxes, each thing once) and named, as PNG. rgb is
+ * [height][width][3]. */
+int regions_draw(const struct regions *r, const uint8_t *rgb, const char *path) MUST_CHECK;
+
 #endif

@@ -95,6 +95,24 @@ static uint32_t span_label(struct sg_parser *p, const struct span *span)
     return add_label(p, text, n);
 }
 
+/* The words of an object as they stand, if they differ from the label only in number. */
+static uint32_t span_name(struct sg_parser *p, const struct span *span, uint32_t label)
+{
+    const struct word *last = word_at(&p->segment, span->end - 1);
+    char text[LABEL_MAX];
+    const size_t n = span_lemmas(&p->segment, span, text);
+    if (span->type != SG_OBJECT || last->noun.p == last->text.p || last->noun.n > n ||
+        strcmp(text, p->labels + label) != 0) {
+        return label;
+    }
+    const size_t kept = n - last->noun.n;
+    if (kept + last->text.n + 1 > LABEL_MAX) {
+        return label;
+    }
+    memcpy(text + kept, last->text.p, last->text.n);
+    return add_label(p, text, kept + last->text.n);
+}
+
 static uint32_t add_node(struct sg_parser *p, const struct span *span, uint32_t label, int implicit)
 {
     struct sg_graph *g = &p->graph;
@@ -102,6 +120,7 @@ static uint32_t add_node(struct sg_parser *p, const struct span *span, uint32_t 
     const uint32_t first = word_at(&p->segment, span->beg)->token;
     const uint32_t count = (uint32_t)(span->end - span->beg);
     *n = (struct sg_node){.type = span->type, .implicit = (uint32_t)implicit, .label = label};
+    n->name = count ? span_name(p, span, label) : label;
     n->token = first;
     n->token_count = count;
     n->beg = p->tokens[first].beg;
@@ -122,7 +141,7 @@ static int reserve(struct sg_parser *p)
     const size_t edges = (size_t)s->owner_count + s->relation_count;
     int rc = GROW(p->nodes, p->node_room, g->node_count + nodes);
     rc = rc ? rc : GROW(p->edges, p->edge_room, g->edge_count + edges);
-    return rc ? rc : GROW(p->labels, p->label_room, g->labels_size + nodes * LABEL_MAX);
+    return rc ? rc : GROW(p->labels, p->label_room, g->labels_size + 2 * nodes * LABEL_MAX);
 }
 
 static int evokes(const struct sg_parser *p, const struct relation_edge *r)

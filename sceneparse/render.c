@@ -10,6 +10,11 @@ static const char *label_of(const struct sg_graph *g, uint32_t node)
     return g->labels + g->nodes[node].label;
 }
 
+static const char *name_of(const struct sg_graph *g, uint32_t node)
+{
+    return g->labels + g->nodes[node].name;
+}
+
 static const char *const type_names[] = {"", "object", "attribute", "relation"};
 
 /* ---- the tree ---- */
@@ -230,17 +235,17 @@ static int render_factual(const struct sg_graph *g, const char *text, size_t n, 
     for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
         const struct sg_edge *e = &g->edges[i];
         if (e->object == SG_NONE) {
-            rc = buf_printf(out, "%s( %s , is , %s )", between, label_of(g, e->subject),
+            rc = buf_printf(out, "%s( %s , is , %s )", between, name_of(g, e->subject),
                             label_of(g, e->node));
         } else {
-            rc = buf_printf(out, "%s( %s , %s , %s )", between, label_of(g, e->subject),
-                            label_of(g, e->node), label_of(g, e->object));
+            rc = buf_printf(out, "%s( %s , %s , %s )", between, name_of(g, e->subject),
+                            label_of(g, e->node), name_of(g, e->object));
         }
         between = " , ";
     }
     for (uint32_t i = 0; i < g->node_count && !rc; i++) {
         if (g->nodes[i].type == SG_OBJECT && !has_edge(g, i)) {
-            rc = buf_printf(out, "%s( %s )", between, label_of(g, i));
+            rc = buf_printf(out, "%s( %s )", between, name_of(g, i));
             between = " , ";
         }
     }

@@ -53,6 +53,7 @@ struct sg_node {
     uint32_t beg;         /* bytes [beg, end) of the caption */
     uint32_t end;         /* beg == end: no word of the caption */
     uint32_t label;       /* offset in `labels` of the NUL-terminated lemma: "man", "sit on", "2" */
+    uint32_t name;        /* likewise, an object's plural kept: "men" */
     uint32_t token;       /* the first token covered */
     uint32_t token_count; /* 0 where beg == end */
 };

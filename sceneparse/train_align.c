@@ -512,20 +512,6 @@ static int evoking_run(const struct alignment *a, int beg, int end, int *run_beg
     return runs == 1 && *run_end - *run_beg <= 4;
 }
 
-/* "his" before the object of `have`, attributes between them. */
-static int possessive_before(const struct alignment *a, int beg)
-{
-    for (int i = beg - 1; i >= 0 && i >= beg - 4; i--) {
-        if (is_possessive(word_at(a->s, i))) {
-            return i;
-        }
-        if (a->claimed[i] != SG_ATTRIBUTE) {
-            return -1;
-        }
-    }
-    return -1;
-}
-
 /* The best place of the relation's own words; prefers between its ends. */
 static int said_at(struct alignment *a, const struct phrase *p, const struct named *s,
                    const struct named *o)
@@ -562,12 +548,7 @@ static void place_relation(struct alignment *a, const struct fact *f)
     const int hi = s->beg < o->beg ? o->beg : s->beg;
     int beg = said_at(a, &p, s, o);
     int end = beg + p.n;
-    const int possessive = possessive_before(a, o->beg);
-    const int have = strcmp(a->t->strings.p + f->relation, "have") == 0;
-    if (beg < 0 && have && possessive >= 0 && a->claimed[possessive] != SG_OBJECT) {
-        beg = possessive;
-        end = beg + 1;
-    } else if (beg < 0 && !evoking_run(a, lo, hi, &beg, &end)) {
+    if (beg < 0 && !evoking_run(a, lo, hi, &beg, &end)) {
         beg = -1;
     }
     uint16_t span = REL_UNSAID;

@@ -114,6 +114,8 @@ int model_write(struct trainer *t, const char *path, const char *provenance) SG_
 /* Added to the sums of squared gradients: near 0, each rare feature takes a full step at its first
  * sight, and the model learns its captions by heart (2 points of SPICE-F). */
 #define DAMPING 1.0f
+/* The weights that stay are the mean over the ends of the last epochs. */
+enum { MEAN_EPOCHS = 3 };
 
 /* ---- features in training: exact, by 64-bit key ---- */
 

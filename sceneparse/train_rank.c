@@ -117,14 +117,20 @@ static struct rank_table fit(struct ranker *r, uint32_t bits)
     r->g = calloc(r->map.n + 1, sizeof *r->g);
     struct rank_row *rows = calloc((size_t)1 << bits, sizeof *rows);
     float *weight = calloc((size_t)1 << bits, sizeof *weight);
-    BUG_ON(!r->w || !r->g || !rows || !weight);
+    float *sum = calloc(r->map.n + 1, sizeof *sum);
+    BUG_ON(!r->w || !r->g || !rows || !weight || !sum);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;
         shuffle(order, (uint32_t)r->instance_n, (uint64_t)epoch);
         for (size_t i = 0; i < r->instance_n; i++) {
             step(r, &r->instances[order[i]], rate, DECAY);
         }
+        for (uint32_t i = 0; i < r->map.n && epoch >= EPOCHS - MEAN_EPOCHS; i++) {
+            sum[i] += r->w[i] / MEAN_EPOCHS;
+        }
     }
+    memcpy(r->w, sum, r->map.n * sizeof *sum);
+    free(sum);
     for (uint32_t i = 0; i < r->map.n; i++) {
         const uint64_t key = r->map.key_of[i];
         const uint32_t at = (uint32_t)(key >> (64 - bits));

@@ -113,8 +113,10 @@ struct lanes {
 
 struct field {
     struct feature_map map;
-    struct lanes *w; /* [features] weights of the tags */
-    struct lanes *g; /* [features] sums of squared gradients */
+    struct lanes *w;   /* [features] weights of the tags */
+    struct lanes *g;   /* [features] sums of squared gradients */
+    struct lanes *sum; /* [features] weights summed over the last epochs */
+    float tsum[TAGS + 1][8];
     float tw[TAGS + 1][8];
     float tg[TAGS + 1][8];
     uint32_t **ids; /* [example][words * features] */
@@ -163,6 +165,8 @@ static void gather(struct trainer *t, struct field *f, int fold, int folds)
     f->w = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->w + 63) / 64 * 64 + 64);
     f->g = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->g + 63) / 64 * 64 + 64);
     BUG_ON(!f->w || !f->g);
+    f->sum = calloc((size_t)f->map.n + 1, sizeof *f->sum);
+    BUG_ON(!f->sum);
     memset(f->w, 0, f->map.n * sizeof *f->w);
     memset(f->g, 0, f->map.n * sizeof *f->g);
 }
@@ -347,6 +351,34 @@ static struct tagger_model pack(const struct field *f)
     return (struct tagger_model){rows, ROW_BITS, moves};
 }
 
+static void add_to_mean(struct field *f)
+{
+    for (uint32_t i = 0; i < f->map.n; i++) {
+        for (int t = 0; t < 8; t++) {
+            f->sum[i].v[t] += f->w[i].v[t];
+        }
+    }
+    for (int p = 0; p <= TAGS; p++) {
+        for (int t = 0; t < 8; t++) {
+            f->tsum[p][t] += f->tw[p][t];
+        }
+    }
+}
+
+static void take_mean(struct field *f, int epochs)
+{
+    for (uint32_t i = 0; i < f->map.n; i++) {
+        for (int t = 0; t < 8; t++) {
+            f->w[i].v[t] = f->sum[i].v[t] / (float)epochs;
+        }
+    }
+    for (int p = 0; p <= TAGS; p++) {
+        for (int t = 0; t < 8; t++) {
+            f->tw[p][t] = f->tsum[p][t] / (float)epochs;
+        }
+    }
+}
+
 static void field_free(struct field *f, uint32_t examples)
 {
     for (uint32_t i = 0; i < examples; i++) {
@@ -357,6 +389,7 @@ static void field_free(struct field *f, uint32_t examples)
     free(f->gold);
     free(f->words);
     free(f->w);
+    free(f->sum);
     free(f->g);
     features_free(&f->map);
 }
@@ -374,7 +407,11 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
         for (uint32_t i = 0; i < n; i++) {
             step(&f, order[i], rate, DECAY);
         }
+        if (epoch >= EPOCHS - MEAN_EPOCHS) {
+            add_to_mean(&f);
+        }
     }
+    take_mean(&f, MEAN_EPOCHS);
     free(order);
     *out = pack(&f);
     field_free(&f, n);

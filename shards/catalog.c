@@ -168,6 +168,10 @@ int catalog_load(struct catalog *c, const char *dir)
     *c = (struct catalog){0};
     int rc = join(dir, CATALOG_FILE, path);
     rc = rc ? rc : json_load(path, &o);
+    if (rc == E_NO_FILE) {
+        rc = err_set(E_NO_FILE, "%s is no corpus, or nothing in it is sealed yet: it has no %s",
+                     dir, CATALOG_FILE);
+    }
     rc = rc ? rc : load(c, o, path);
     json_decref(o);
     if (rc) {

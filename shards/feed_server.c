@@ -231,7 +231,7 @@ static int read_hello(const struct wire_map *m, struct hello *h)
 /* The first position at or after the start that is this rank's: rank, rank + world, ... */
 static int first_position(const struct hello *h, uint64_t total, uint64_t *out)
 {
-    if (h->start > total) {
+    if (h->start >= total + h->world) { /* a rank that is done stands up to world behind the end */
         return err_set(E_ARG, "start is %llu, but the epoch has %llu positions",
                        (unsigned long long)h->start, (unsigned long long)total);
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/file.h"
 #include "shards/codec.h"
 #include "shards/shard_internal.h"
@@ -337,7 +338,10 @@ int open_shard_put(struct open_shard *s, const struct staged_mark *mark,
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = put_pair(s, txn, &mark->medium, &pairs[i]);
     }
-    return end_write(s, txn, rc);
+    FAULT("shard_put_uncommitted");
+    rc = end_write(s, txn, rc);
+    FAULT("shard_put_committed");
+    return rc;
 }
 
 /* ---- marks ---- */

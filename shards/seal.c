@@ -11,6 +11,7 @@
 #include <zdict.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/file.h"
 #include "shards/codec.h"
 #include "shards/shard_internal.h"
@@ -415,7 +416,10 @@ int seal_discard(struct open_shard *s, struct shard_manifest *m)
 int open_shard_seal(struct open_shard *s, struct shard_manifest *out)
 {
     int rc = seal_transcode(s, out);
+    FAULT("seal_transcoded");
     rc = rc ? rc : seal_publish(s, out);
+    FAULT("seal_published");
     rc = rc ? rc : seal_manifest(s, out);
+    FAULT("seal_manifest_written");
     return rc ? rc : seal_discard(s, out);
 }

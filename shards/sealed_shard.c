@@ -67,14 +67,16 @@ static int check_meta(struct sealed_shard *s)
     return 0;
 }
 
+/* Each handle in a transaction of its own, committed: LMDB forbids opening handles in two live
+ * transactions, and the one that keeps the views valid lives as long as the shard. */
 static int open_dbs(struct sealed_shard *s)
 {
-    int status = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
-    status = status ? status : mdb_dbi_open(s->txn, DB_VISUAL, 0, &s->visual);
-    status = status ? status : mdb_dbi_open(s->txn, DB_PAIR, 0, &s->pair);
-    status = status ? status : mdb_dbi_open(s->txn, DB_TABLE, 0, &s->table);
-    status = status ? status : mdb_dbi_open(s->txn, DB_META, 0, &s->meta);
-    return status ? shard_lmdb_error(status, s->path, "is no sealed shard") : 0;
+    int rc = shard_db_open(s->env, s->path, DB_VISUAL, false, &s->visual);
+    rc = rc ? rc : shard_db_open(s->env, s->path, DB_PAIR, false, &s->pair);
+    rc = rc ? rc : shard_db_open(s->env, s->path, DB_TABLE, false, &s->table);
+    rc = rc ? rc : shard_db_open(s->env, s->path, DB_META, false, &s->meta);
+    const int status = rc ? 0 : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
+    return status ? shard_lmdb_error(status, s->path, "no transaction") : rc;
 }
 
 static int check_counts(struct sealed_shard *s)

@@ -12,7 +12,7 @@ enum {
     PREFIX_BYTES = 8, /* before the ranges */
     RANGE_BYTES = 12,
     CHECKSUM_BYTES = 4,
-    SHUFFLE_MIN = 4096, /* below, a range's entry costs about what it saves */
+    SHUFFLE_MIN = 256, /* bytes; below, a range's entry and blocks cost what they save */
 };
 
 struct value_coder {
@@ -242,24 +242,72 @@ static int read_prefix(struct view stored, struct prefix *x)
 
 /* ---- packing ---- */
 
+/* A frame in the making, at the end of `out`. */
+struct frame {
+    ZSTD_CCtx *stream;
+    ZSTD_outBuffer out;
+    const unsigned char *record;
+    size_t done; /* bytes of the record that were given to zstd */
+};
+
+/* Gives zstd the record up to `end`; its block ends there, and so does its statistics. */
+static int compress_until(struct frame *f, size_t end, ZSTD_EndDirective how)
+{
+    ZSTD_inBuffer in = {f->record + f->done, end - f->done, 0};
+    size_t left = 1;
+    while (left) { /* room was reserved for the worst case, so this ends */
+        left = ZSTD_compressStream2(f->stream, &f->out, &in, how);
+        if (ZSTD_isError(left)) {
+            return err_set(E_NOMEM, "zstd could not compress a record: %s",
+                           ZSTD_getErrorName(left));
+        }
+    }
+    f->done = end;
+    return 0;
+}
+
+/* One block for each plane, so that exponents do not share a Huffman table with mantissas: on f16
+ * features and soft labels 8 to 11 % smaller than planes alone, and faster to unpack, since a plane
+ * of mantissas is then stored as it is (tests/bench/shards_bench.c). */
+static int compress_planes(struct frame *f, const struct range *ranges, unsigned n)
+{
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < n; i++) {
+        const struct range *r = &ranges[i];
+        for (uint32_t plane = 0; rc == 0 && plane < r->element; plane++) {
+            rc = compress_until(f, r->offset + (size_t)plane * (r->bytes / r->element),
+                                ZSTD_e_flush);
+        }
+        rc = rc ? rc : compress_until(f, (size_t)r->offset + r->bytes, ZSTD_e_flush);
+    }
+    return rc;
+}
+
 static int compress(struct value_coder *c, const unsigned char *record, size_t n,
+                    const struct range *ranges, unsigned range_count,
                     const struct value_dictionary *dictionary, struct buf *out)
 {
-    const size_t bound = ZSTD_compressBound(n);
-    const int rc = buf_reserve(out, bound);
+    enum { FLUSH_BYTES = 64 }; /* more than what a block that ends early can cost */
+    const size_t bound = ZSTD_compressBound(n) + (size_t)range_count * 5 * FLUSH_BYTES;
+    int rc = buf_reserve(out, bound);
     if (rc) {
         return rc;
     }
-    const size_t reset = ZSTD_CCtx_refCDict(c->compress, dictionary ? dictionary->compress : NULL);
-    const size_t written = ZSTD_isError(reset)
-                               ? reset
-                               : ZSTD_compress2(c->compress, out->p + out->n, bound, record, n);
-    if (ZSTD_isError(written)) {
-        return err_set(E_NOMEM, "zstd could not compress %zu bytes: %s", n,
-                       ZSTD_getErrorName(written));
+    size_t status = ZSTD_CCtx_reset(c->compress, ZSTD_reset_session_only);
+    if (!ZSTD_isError(status)) {
+        status = ZSTD_CCtx_refCDict(c->compress, dictionary ? dictionary->compress : NULL);
     }
-    out->n += written;
-    return 0;
+    if (!ZSTD_isError(status)) {
+        status = ZSTD_CCtx_setPledgedSrcSize(c->compress, n);
+    }
+    if (ZSTD_isError(status)) {
+        return err_set(E_NOMEM, "zstd could not start a frame: %s", ZSTD_getErrorName(status));
+    }
+    struct frame f = {c->compress, {out->p + out->n, bound, 0}, record, 0};
+    rc = compress_planes(&f, ranges, range_count);
+    rc = rc ? rc : compress_until(&f, n, ZSTD_e_end);
+    out->n += rc ? 0 : f.out.pos;
+    return rc;
 }
 
 int value_pack(struct value_coder *c, struct view record, const struct value_dictionary *dictionary,
@@ -283,7 +331,7 @@ int value_pack(struct value_coder *c, struct view record, const struct value_dic
     }
     buf_reset(out);
     rc = rc ? rc : append_prefix(out, record.n, dictionary != NULL, ranges, n);
-    return rc ? rc : compress(c, bytes, record.n, dictionary, out);
+    return rc ? rc : compress(c, bytes, record.n, ranges, n, dictionary, out);
 }
 
 static int decompress(struct value_coder *c, const struct prefix *x,

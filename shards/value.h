@@ -10,8 +10,9 @@
  *        u32 low half of the XXH3-64 of all before it
  *        zstd frame of the record, with content checksum
  *
- * A range is a plane of floats whose bytes were transposed before compression (all first bytes,
- * then all second bytes, ...), which makes the exponents compress.
+ * A range is an array of floats whose bytes were transposed before compression (all first bytes,
+ * then all second bytes, ...) with a zstd block of its own for each, which makes the exponents
+ * compress and leaves the mantissas alone.
  *
  * A value_coder keeps zstd's working memory between calls; one thread at a time may use it.
  */

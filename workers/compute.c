@@ -13,7 +13,7 @@
 #include "workers/medium_file.h"
 #include "workers/stager.h"
 
-enum { IDLE_WAIT_MS = 500 };
+enum { IDLE_WAIT_MS = 500, TAKE_UP_EVERY_MS = 3000 };
 
 static volatile bool stop_asked;
 
@@ -32,8 +32,9 @@ struct compute {
     struct held_job jobs[DECODER_SLOTS]; /* a job's index is its slot in the decoder */
     uint64_t order[DECODER_SLOTS];       /* when each came: the older is ground first */
     uint64_t arrivals;
-    uint64_t received; /* jobs, in this session */
-    struct buf bytes;  /* of a fetched medium */
+    uint64_t received;  /* jobs, in this session */
+    int64_t take_up_ms; /* when to look for a dead worker's shards again */
+    struct buf bytes;   /* of a fetched medium */
     struct wire_out out;
 };
 
@@ -252,6 +253,18 @@ static int take_messages(struct compute *c, int64_t wait_ms)
     }
 }
 
+/* While there is nothing else to do: a worker that died since may have left a shard, and its jobs
+ * wait for a seal. */
+static int take_up_now_and_then(struct compute *c)
+{
+    if (oldest_job(c) >= 0 || !stager_is_settled(c->stager) || clock_now_ms() < c->take_up_ms) {
+        return 0;
+    }
+    const int rc = stager_take_up(c->stager, &stop_asked);
+    c->take_up_ms = clock_now_ms() + TAKE_UP_EVERY_MS;
+    return rc == E_INTERRUPTED ? 0 : rc;
+}
+
 static int work_once(struct compute *c)
 {
     const int slot = oldest_job(c);
@@ -259,6 +272,7 @@ static int work_once(struct compute *c)
                           !(stager_wants_seal(c->stager) && !stager_is_settled(c->stager));
     int rc = take_messages(c, can_work ? 0 : IDLE_WAIT_MS);
     rc = rc ? rc : stager_on_time(c->stager);
+    rc = rc ? rc : take_up_now_and_then(c);
     if (rc) {
         return rc;
     }
@@ -319,12 +333,20 @@ static bool should_go(const struct compute *c)
     return stop_asked || (stager_was_told_to_go(c->stager) && oldest_job(c) < 0);
 }
 
+/* What comes while the stager talks to the broker and is not its business. */
+static int on_other(void *arg, struct wire_in *in)
+{
+    return wire_is(in, "JOB") ? on_job(arg, in) : 0;
+}
+
 static int open_all(struct compute *c, const struct models *models)
 {
     const struct stager_options stager = {
         .store = c->options->store,
         .about = models->about,
         .seal_bytes = c->options->seal_bytes,
+        .other = on_other,
+        .other_arg = c,
     };
     int rc = link_open(&c->link, c->options->broker, c->options->store);
     rc = rc ? rc : stager_new(&c->link, &stager, &c->stager);

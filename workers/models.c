@@ -5,6 +5,8 @@
 
 #include "shards/about.h"
 
+#include "shards/about.h"
+
 static json_t *names_json(const struct detector_names *names)
 {
     json_t *list = json_array();
@@ -14,7 +16,7 @@ static json_t *names_json(const struct detector_names *names)
     return list;
 }
 
-/* What a reader of the shards must know about how they were made. */
+/* What a reader of the shards must know about how they were made (shards/about.h). */
 static int describe(struct models *m)
 {
     const struct detector_info *d = detector_info(m->detector);
@@ -25,6 +27,7 @@ static int describe(struct models *m)
     json_object_set_new(about, "object_names", names_json(&d->objects));
     json_object_set_new(about, "attribute_names", names_json(&d->attributes));
     json_object_set_new(about, "tokenizer", json_string(wordpiece_name(m->wordpiece)));
+    json_object_set_new(about, "wordpiece", about_wordpiece_json(wordpiece_ids(m->wordpiece)));
     json_object_set_new(about, "wordpiece", about_wordpiece_json(wordpiece_ids(m->wordpiece)));
     json_object_set_new(about, "parser", json_string(sg_model_provenance(m->parser)));
     m->about = json_dumps(about, JSON_COMPACT);

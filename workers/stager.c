@@ -469,6 +469,7 @@ static int ask(struct stager *s, struct wire_out *out, const struct view *payloa
                 return client_error(in);
             }
             rc = stager_on_message(s, in, &taken);
+            rc = rc || taken ? rc : s->options.other(s->options.other_arg, in);
         }
         wire_in_release(in);
         if (rc) {

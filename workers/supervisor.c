@@ -47,7 +47,7 @@ static pid_t start_child(unsigned number, const struct worker_options *options,
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever it was doing is safe on disk, or is done again */
     if (getppid() != parent) {
         _exit(EXIT_SUCCESS); /* the supervisor died before the line above */
     }

@@ -1,10 +1,14 @@
 #include "tests/unit/corpora.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "shards/catalog.h"
 #include "shards/open_shard.h"
+#include "shards/shard_internal.h"
 #include "tests/unit/records.h"
 
 #define OK(call) cr_assert_eq((call), 0, "%s: %s", #call, err_text())
@@ -76,4 +80,46 @@ const char *corpus_shard_file(const char *dir, uint32_t number)
     static char path[256];
     snprintf(path, sizeof path, "%s/shards/%06u.mdb", dir, number);
     return path;
+}
+
+void flip_byte(const char *path, off_t at)
+{
+    unsigned char byte;
+    chmod(path, 0644);
+    const int fd = open(path, O_RDWR);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+off_t inside_record(const char *path, const struct id *medium)
+{
+    struct buf file;
+    buf_init(&file, 1 << 28);
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi;
+    MDB_val k = {ID_BYTES, (void *)medium->b};
+    MDB_val v;
+    OK(shard_env_open(path, MDB_RDONLY, &env));
+    cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    cr_assert_eq(mdb_dbi_open(txn, DB_VISUAL, 0, &dbi), 0);
+    cr_assert_eq(mdb_get(txn, dbi, &k, &v), 0);
+    FILE *f = fopen(path, "rb");
+    cr_assert_not_null(f);
+    fseek(f, 0, SEEK_END);
+    const size_t n = (size_t)ftell(f);
+    rewind(f);
+    OK(buf_append_zeros(&file, n));
+    cr_assert_eq(fread(file.p, 1, n, f), n);
+    fclose(f);
+    const unsigned char *at = memmem(file.p, n, v.mv_data, v.mv_size);
+    cr_assert_not_null(at);
+    const off_t offset = at - file.p + (off_t)(v.mv_size / 2);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    buf_release(&file);
+    return offset;
 }

@@ -3,6 +3,9 @@
 #define TESTS_UNIT_CORPORA_H
 
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "common/id.h"
 
 struct corpus_shape {
     uint32_t media;
@@ -19,5 +22,11 @@ void make_corpus(const char *dir, struct corpus_shape shape);
 
 /* The path of a sealed shard of such a corpus, in a static buffer. */
 const char *corpus_shard_file(const char *dir, uint32_t number);
+
+/* Flips one bit of the byte at an offset, read-only file or not; twice is as before. */
+void flip_byte(const char *path, off_t at);
+
+/* Where in a shard's file the middle of a medium's stored record is. */
+off_t inside_record(const char *path, const struct id *medium);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/philox.h"
+#include "detector/gemm.h"
 
 float dice_unit(struct dice *d)
 {
@@ -44,6 +45,7 @@ float *dice_floats(struct dice *d, size_t n, float lo, float hi)
 void bench_init(struct bench *b)
 {
     *b = (struct bench){.profile.current = -1};
+    BUG_ON(gemm_init());
     BUG_ON(workspace_grow(&b->ws, 256u << 20));
     workspace_reset(&b->ws, 0);
     b->pass = (struct pass){.ws = &b->ws, .profile = &b->profile};

@@ -1,6 +1,5 @@
 /* A corpus reads the same however it was cut into shards, and names every damage. */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,7 +7,7 @@
 
 #include "common/philox.h"
 #include "shards/corpus.h"
-#include "shards/shard_internal.h"
+#include "shards/open_shard.h"
 #include "shards/verify.h"
 #include "tests/unit/corpora.h"
 #include "tests/unit/records.h"
@@ -120,18 +119,6 @@ Test(corpus, finds_ids_by_their_first_digits)
 
 /* ---- damage ---- */
 
-static void flip(const char *path, off_t at)
-{
-    unsigned char byte;
-    chmod(path, 0644);
-    const int fd = open(path, O_RDWR);
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(pread(fd, &byte, 1, at), 1);
-    byte ^= 0x10;
-    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-}
-
 static void expect_refused(const char *dir, unsigned flags, int rc, const char *word)
 {
     struct corpus *c = NULL;
@@ -147,7 +134,7 @@ Test(corpus, refuses_damaged_shards_by_name_and_never_maps_a_short_one)
     make_corpus(dir, (struct corpus_shape){12, 3, 3, 4, 200, 0});
     const char *path = corpus_shard_file(dir, 1);
     cr_assert_eq(stat(path, &st), 0);
-    flip(path, st.st_size / 2);
+    flip_byte(path, st.st_size / 2);
     expect_refused(dir, 0, E_CHECKSUM, "000001.mdb");
     chmod(path, 0644);
     cr_assert_eq(truncate(path, st.st_size - 4096), 0);
@@ -244,37 +231,6 @@ Test(verify, finds_a_whole_corpus_right)
     tempdir_remove(dir);
 }
 
-/* Where in the file the middle of a medium's stored record is. */
-static off_t inside_record(const char *path, const struct id *medium)
-{
-    struct buf file;
-    buf_init(&file, 1 << 28);
-    MDB_env *env = NULL;
-    MDB_txn *txn = NULL;
-    MDB_dbi dbi;
-    MDB_val k = {ID_BYTES, (void *)medium->b};
-    MDB_val v;
-    OK(shard_env_open(path, MDB_RDONLY, &env));
-    cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
-    cr_assert_eq(mdb_dbi_open(txn, DB_VISUAL, 0, &dbi), 0);
-    cr_assert_eq(mdb_get(txn, dbi, &k, &v), 0);
-    FILE *f = fopen(path, "rb");
-    cr_assert_not_null(f);
-    fseek(f, 0, SEEK_END);
-    const size_t n = (size_t)ftell(f);
-    rewind(f);
-    OK(buf_append_zeros(&file, n));
-    cr_assert_eq(fread(file.p, 1, n, f), n);
-    fclose(f);
-    const unsigned char *at = memmem(file.p, n, v.mv_data, v.mv_size);
-    cr_assert_not_null(at);
-    const off_t offset = at - file.p + (off_t)(v.mv_size / 2);
-    mdb_txn_abort(txn);
-    mdb_env_close(env);
-    buf_release(&file);
-    return offset;
-}
-
 Test(verify, names_shard_and_key_of_a_flipped_byte)
 {
     char dir[TEMPDIR_MAX];
@@ -284,7 +240,7 @@ Test(verify, names_shard_and_key_of_a_flipped_byte)
     make_corpus(dir, (struct corpus_shape){12, 3, 3, 8, 500, 0});
     const struct id medium = medium_id(4); /* 4 % 3: in shard 1 */
     const char *path = corpus_shard_file(dir, 1);
-    flip(path, inside_record(path, &medium));
+    flip_byte(path, inside_record(path, &medium));
     const struct heard h = verify(dir, &t);
     id_to_hex(&medium, hex);
     cr_assert_not_null(strstr(h.all, hex), "%s", h.all);
@@ -306,11 +262,11 @@ Test(verify, survives_any_flipped_byte_and_notices_it)
     const struct draw d = draw_stream(4, 0, 0, 0, DRAW_ORDER);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         const off_t at = (off_t)draw_below(&d, i, (uint64_t)st.st_size);
-        flip(path, at);
+        flip_byte(path, at);
         const struct heard h = verify(dir, &t);
         cr_assert_gt(h.problems, 0, "byte %ld", (long)at);
         cr_assert_not_null(strstr(h.all, "000000.mdb"), "%s", h.all);
-        flip(path, at);
+        flip_byte(path, at);
     }
     const struct heard h = verify(dir, &t);
     cr_assert_eq(h.problems, 0, "%s", h.all);
@@ -347,5 +303,22 @@ Test(verify, names_a_pair_that_is_there_twice)
     const struct heard h = verify(dir, &t);
     cr_assert_eq(h.problems, 1, "%s", h.all);
     cr_assert_not_null(strstr(h.last, "lies in shard 0 and in shard 5"), "%s", h.last);
+    tempdir_remove(dir);
+}
+
+Test(verify, names_a_pair_whose_medium_is_missing)
+{
+    char dir[TEMPDIR_MAX];
+    char hex[ID_HEX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard(dir, 5, 100, 0, 0);
+    const struct heard h = verify(dir, &t);
+    const struct id medium = medium_id(100);
+    id_to_hex(&medium, hex);
+    cr_assert_eq(h.problems, 1, "%s", h.all);
+    cr_assert_not_null(strstr(h.last, hex), "%s", h.last);
+    cr_assert_not_null(strstr(h.last, "of shard 5"), "%s", h.last);
     tempdir_remove(dir);
 }

@@ -73,6 +73,11 @@ static struct view make_png(void)
     return view_of(p, n);
 }
 
+static void drop(struct view made)
+{
+    free((void *)made.p);
+}
+
 static uint8_t pixels[W * H * 3];
 
 static int decode(struct view bytes, struct image_out *out)
@@ -92,7 +97,9 @@ static void expect_wave(int tolerance)
 Test(decode, png_comes_back_exactly)
 {
     struct image_out out;
-    cr_assert_eq(decode(make_png(), &out), 0);
+    const struct view png = make_png();
+    cr_assert_eq(decode(png, &out), 0);
+    drop(png);
     cr_assert(out.width == W && out.height == H);
     expect_wave(0);
 }
@@ -100,10 +107,16 @@ Test(decode, png_comes_back_exactly)
 Test(decode, grey_cmyk_and_progressive_jpegs_become_rgb)
 {
     struct image_out out;
-    cr_assert_eq(decode(make_jpeg(W, H, 1, false), &out), 0);
-    cr_assert(pixels[0] == pixels[1] && pixels[1] == pixels[2]);
-    cr_assert_eq(decode(make_jpeg(W, H, 4, false), &out), 0);
-    cr_assert_eq(decode(make_jpeg(W, H, 3, true), &out), 0);
+    static const struct {
+        int components;
+        bool progressive;
+    } kinds[] = {{1, false}, {4, false}, {3, true}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct view jpeg = make_jpeg(W, H, kinds[i].components, kinds[i].progressive);
+        cr_assert_eq(decode(jpeg, &out), 0, "kind %zu: %s", i, err_text());
+        cr_assert(kinds[i].components != 1 || (pixels[0] == pixels[1] && pixels[1] == pixels[2]));
+        drop(jpeg);
+    }
 }
 
 Test(decode, a_jpeg_cut_anywhere_is_an_error)
@@ -129,6 +142,8 @@ Test(decode, a_png_cut_anywhere_or_damaged_is_an_error)
     memcpy(bad, whole.p, whole.n);
     bad[whole.n / 2] ^= 0x10;
     cr_assert_neq(decode(view_of(bad, whole.n), &out), 0);
+    free(bad);
+    drop(whole);
 }
 
 Test(decode, a_bomb_is_refused_from_its_header)
@@ -143,6 +158,8 @@ Test(decode, a_bomb_is_refused_from_its_header)
     }
     struct image_out out;
     cr_assert_eq(decode(view_of(bomb, jpeg.n), &out), E_IMAGE_TOO_BIG);
+    free(bomb);
+    drop(jpeg);
 }
 
 Test(decode, what_is_no_image_is_named)
@@ -188,4 +205,6 @@ Test(decoder, decodes_two_slots_and_survives_its_child, .timeout = 60)
     cr_assert_eq(decoder_finish(d, 1, &image), 0, "the other image is decoded by a new child");
     cr_assert_neq(child_of_this_process(), child);
     decoder_free(d);
+    drop(jpeg);
+    drop(png);
 }

@@ -1,7 +1,9 @@
 /* Open shards keep what they acknowledged; sealing may die anywhere. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +145,56 @@ Test(open_shard, removing_one_mark_keeps_what_another_claims)
     expect_usage(s, 1, 4, 1);
     OK(open_shard_remove(s, &one, 11));
     expect_usage(s, 0, 0, 0);
+    open_shard_close(s);
+    tempdir_remove(dir);
+}
+
+/* From here on this process may not write beyond `bytes` in any file, as if the disk were full. */
+static void fill_disk(rlim_t bytes)
+{
+    const struct rlimit limit = {bytes, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(open_shard, a_full_disk_stages_nothing_and_the_shard_stays_usable)
+{
+    char dir[TEMPDIR_MAX];
+    tempdir_make(dir);
+    struct open_shard *s = create(dir, 1);
+    struct open_shard_usage u;
+    OK(stage(s, 1, 1, true, 0, 2));
+    OK(open_shard_usage(s, &u));
+    fill_disk(u.bytes);
+    uint32_t full = 2;
+    while (full < 100 && stage(s, full, 1, true, 0, 4) == 0) {
+        full++;
+    }
+    cr_assert_lt(full, 100, "the disk never filled");
+    cr_assert_eq(stage(s, full, 1, true, 0, 4), E_STORAGE, "%s", err_text());
+    expect_usage(s, full - 1, 2 + 4 * (full - 2), full - 1);
+    fill_disk(RLIM_INFINITY);
+    OK(stage(s, full, 1, true, 0, 4));
+    open_shard_close(s);
+    s = adopt(dir, 1);
+    expect_usage(s, full, 2 + 4 * (full - 1), full);
+    open_shard_close(s);
+    tempdir_remove(dir);
+}
+
+Test(seal, a_full_disk_leaves_the_open_shard_to_be_sealed_later)
+{
+    char dir[TEMPDIR_MAX];
+    struct shard_manifest m;
+    tempdir_make(dir);
+    struct open_shard *s = create(dir, 1);
+    OK(stage(s, 1, 1, true, 0, 4));
+    fill_disk(8192);
+    cr_assert_eq(open_shard_seal(s, &m), E_STORAGE, "%s", err_text());
+    fill_disk(RLIM_INFINITY);
+    expect_usage(s, 1, 4, 1);
+    OK(open_shard_seal(s, &m));
+    cr_assert_eq(m.pairs, 4);
     open_shard_close(s);
     tempdir_remove(dir);
 }
@@ -442,6 +494,32 @@ Test(catalog, comes_back_as_it_was_saved_ordered_by_number)
     cr_assert_eq(catalog_media(&got), 10);
     OK(catalog_shard_path(dir, catalog_find(&got, 4), path));
     cr_assert_not_null(strstr(path, "/shards/000004.mdb"));
+    catalog_release(&got);
+    catalog_release(&c);
+    tempdir_remove(dir);
+}
+
+Test(catalog, a_save_that_fails_leaves_the_old_one)
+{
+    char dir[TEMPDIR_MAX];
+    struct catalog c;
+    struct catalog got;
+    tempdir_make(dir);
+    OK(catalog_init(&c, "photos"));
+    OK(catalog_save(&c, dir));
+    for (uint32_t i = 0; i < 20; i++) {
+        const struct shard_manifest m = {.number = i};
+        OK(catalog_add(&c, "shards/x.mdb", &m));
+    }
+    fill_disk(1000);
+    cr_assert_eq(catalog_save(&c, dir), E_STORAGE, "%s", err_text());
+    fill_disk(RLIM_INFINITY);
+    OK(catalog_load(&got, dir));
+    cr_assert_eq(got.n, 0);
+    catalog_release(&got);
+    OK(catalog_save(&c, dir));
+    OK(catalog_load(&got, dir));
+    cr_assert_eq(got.n, 20);
     catalog_release(&got);
     catalog_release(&c);
     tempdir_remove(dir);

@@ -29,6 +29,17 @@ Test(uniter, geometry_comes_from_the_rounded_halves)
         half six[6];
         float area;
     } cases[] = {
+        /* Here x2/W itself would round to another half than the sum x1/W + w/W. */
+        {{0x1.b3d498p+7f, 10, 0x1.a7c526p+9f, 33.5f},
+         999,
+         333,
+         {0x32fb, 0x27b0, 0x3aca, 0x2e70, 0x390b, 0x2c84},
+         0x1.6c5acp-5f},
+        {{0x1.476662p+3f, 10, 0x1.70e4bap+8f, 33.5f},
+         999,
+         333,
+         {0x213e, 0x27b0, 0x35e8, 0x2e70, 0x35bf, 0x2c84},
+         0x1.9f27cp-6f},
         {{10.0f, 20.0f, 110.5f, 220.25f},
          640,
          480,

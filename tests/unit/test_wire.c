@@ -108,6 +108,20 @@ Test(wire, malformed_messages_are_refused_and_the_peer_is_known)
     pipe_free(&p);
 }
 
+Test(wire, a_list_that_announces_more_than_it_has_is_refused_without_allocating_it)
+{
+    static const char *const lies[] = {"\xdd\x10\x00\x00\x00",     "\xdc\xff\xff\x80",
+                                       "\x91\xdf\x7f\xff\xff\xff", "\x92\x80",
+                                       "\x91\xc6\xff\xff\xff\xff", "\x91\xdb\x01"};
+    static const size_t sizes[] = {5, 4, 6, 2, 6, 3};
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        struct wire_list list;
+        cr_assert_eq(wire_list_parse(view_of(lies[i], sizes[i]), SIZE_MAX, &list), E_PEER,
+                     "case %zu", i);
+        wire_list_release(&list);
+    }
+}
+
 Test(wire, a_message_of_too_many_frames_is_dropped_whole)
 {
     struct pipe p = pipe_new();

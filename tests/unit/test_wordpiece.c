@@ -133,6 +133,28 @@ Test(wordpiece, uncased_texts_lose_capitals_and_accents)
     wordpiece_free(w);
 }
 
+/* NFD sorts the marks behind a letter by their combining class; some (Mc) are not dropped. */
+Test(wordpiece, marks_that_are_kept_come_in_canonical_order)
+{
+    char text[sizeof small + 40];
+    snprintf(text, sizeof text, "%s##\xe3\x80\xae\n##\xe1\xad\x84\n", small);
+    struct wordpiece *w = vocabulary(text, WORDPIECE_AUTO, WORDPIECE_SPLIT_BERT);
+    /* U+302E has class 224, U+1B44 class 9. */
+    expect(w, "a\xe3\x80\xae\xe1\xad\x84", "a |##\xe1\xad\x84 |##\xe3\x80\xae");
+    expect(w,
+           "a\xe3\x80\xae\xe1\xad\x84"
+           "b",
+           "a |##\xe1\xad\x84 |##\xe3\x80\xae |##b");
+    /* A dropped mark between them changes nothing, unless its class is 0 (U+034F). */
+    expect(w, "a\xe3\x80\xae\xcc\x81\xe1\xad\x84", "a |##\xe1\xad\x84 |##\xe3\x80\xae");
+    expect(w, "a\xe3\x80\xae\xcd\x8f\xe1\xad\x84", "a |##\xe3\x80\xae |##\xe1\xad\x84");
+    struct wordpiece_tokens t = {0};
+    cr_assert_eq(wordpiece_tokenize(w, view_str("a\xe3\x80\xae\xe1\xad\x84"), &t), 0);
+    cr_assert(t.beg[1] == 4 && t.end[1] == 7 && t.beg[2] == 1 && t.end[2] == 4);
+    wordpiece_tokens_release(&t);
+    wordpiece_free(w);
+}
+
 /* Python's lower() knows the Greek sigma at a word's end; BERT inherits that. */
 Test(wordpiece, a_capital_sigma_at_the_end_becomes_final)
 {
@@ -203,6 +225,14 @@ Test(wordpiece, control_and_format_characters_vanish)
            "e",
            "the");                 /* U+FFFD */
     expect(w, "\xe2\x80\x8d", ""); /* a joiner alone */
+    expect(w,
+           "th\xee\x80\x80"
+           "e",
+           "the"); /* U+E000, private use */
+    expect(w,
+           "th\xcd\xb8"
+           "e",
+           "the"); /* U+0378, unassigned */
     wordpiece_free(w);
 }
 

@@ -11,7 +11,9 @@ static const char small[] =
     "a\nb\nc\nd\ne\nf\no\ns\nt\nu\nx\n##a\n##b\n##c\n##d\n##e\n##f\n##s\n##t\n"
     "un\n##aff\n##able\nwant\n##want\n##ed\nrunn\n##ing\nthe\ncafe\nstrasse\n"
     "don\nt\n\xe4\xb8\xad\n\xe5\x9b\xbd\n\xcf\x82\n##\xcf\x82\n\xcf\x83\n"
-    "##\xcf\x83\n\xce\xb1\n##\xce\xb1\n\xe2\x80\xa6\nmask\nab\n##cd\n";
+    "##\xcf\x83\n\xce\xb1\n##\xce\xb1\n\xe2\x80\xa6\n##\xe3\x80\xae\n##\xe3\x80\xaf\n##"
+    "\xe1\xad\x84\n\xe3\x80\xae\n\xe1\xad\x84\n"
+    "mask\nab\n##cd\n";
 
 static struct wordpiece *vocabulary(const char *text, enum wordpiece_letters letters,
                                     enum wordpiece_split split)
