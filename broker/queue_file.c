@@ -214,17 +214,19 @@ static int check_format(struct queue *q, const char *path)
     return get_numbers(q);
 }
 
-/* A restart is nobody's fault: leases go on with their full time, none counts as started. */
-static int restore_leases(struct queue *q)
+typedef int (*medium_fn)(struct queue *q, const struct id *medium, struct view value);
+
+/* Calls `each` for every row of a table whose keys are media. */
+static int each_medium(struct queue *q, MDB_dbi dbi, medium_fn each)
 {
     MDB_cursor *cursor = NULL;
-    int rc = queue_mdb(mdb_cursor_open(q->txn, q->leases, &cursor), "open a cursor");
+    int rc = queue_mdb(mdb_cursor_open(q->txn, dbi, &cursor), "open a cursor");
     MDB_val key;
     MDB_val value;
     while (rc == 0 && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
         struct id medium;
         memcpy(medium.b, key.mv_data, ID_BYTES);
-        rc = lease_add(q, &medium, get_le64(value.mv_data), 0);
+        rc = each(q, &medium, view_of(value.mv_data, value.mv_size));
     }
     if (cursor) {
         mdb_cursor_close(cursor);
@@ -232,22 +234,17 @@ static int restore_leases(struct queue *q)
     return rc;
 }
 
-/* Delays are measured from boot, so they end with a restart. */
-static int restore_delays(struct queue *q)
+/* A restart is nobody's fault: leases go on with their full time, none counts as started. */
+static int restore_lease(struct queue *q, const struct id *medium, struct view token)
 {
-    MDB_cursor *cursor = NULL;
-    int rc = queue_mdb(mdb_cursor_open(q->txn, q->delayed, &cursor), "open a cursor");
-    MDB_val key;
-    MDB_val value;
-    while (rc == 0 && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        struct id medium;
-        memcpy(medium.b, key.mv_data, ID_BYTES);
-        rc = delay_add(q, &medium, clock_now_ms());
-    }
-    if (cursor) {
-        mdb_cursor_close(cursor);
-    }
-    return rc;
+    return lease_add(q, medium, get_le64(token.p), 0);
+}
+
+/* Delays are measured from boot, so they end with a restart. */
+static int restore_delay(struct queue *q, const struct id *medium, struct view nothing)
+{
+    (void)nothing;
+    return delay_add(q, medium, clock_now_ms());
 }
 
 int queue_open(const char *path, const struct queue_options *options, struct queue **out)
@@ -264,8 +261,8 @@ int queue_open(const char *path, const struct queue_options *options, struct que
     rc = rc ? rc : queue_begin(q);
     rc = rc ? rc : open_tables(q);
     rc = rc ? rc : check_format(q, path);
-    rc = rc ? rc : restore_leases(q);
-    rc = rc ? rc : restore_delays(q);
+    rc = rc ? rc : each_medium(q, q->leases, restore_lease);
+    rc = rc ? rc : each_medium(q, q->delayed, restore_delay);
     rc = rc ? rc : queue_commit(q);
     if (rc) {
         queue_close(q);

@@ -125,6 +125,9 @@ int queue_unwant(struct queue *q, const struct id *medium, struct medium_row *ro
 int queue_wanted_pairs(struct queue *q, const struct id *medium, enum pair_state state,
                        struct id *out, size_t most, size_t *n) MUST_CHECK;
 
+/* The medium's leased pairs are pending again. */
+int queue_unlease_pairs(struct queue *q, const struct id *medium) MUST_CHECK;
+
 /* Puts the medium at the end of the ready jobs, or leaves it idle when nothing is wanted. */
 int queue_make_ready(struct queue *q, const struct id *medium, struct medium_row *row) MUST_CHECK;
 

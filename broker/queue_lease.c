@@ -194,23 +194,11 @@ static int end_lease(struct queue *q, const struct id *medium, uint64_t token,
     return rc;
 }
 
-/* Leased pairs are pending again. */
-static int unlease_pairs(struct queue *q, const struct id *medium)
-{
-    struct id pairs[QUEUE_JOB_TEXTS_MAX];
-    size_t n = 0;
-    int rc = queue_wanted_pairs(q, medium, PAIR_LEASED, pairs, QUEUE_JOB_TEXTS_MAX, &n);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = queue_move_pair(q, &pairs[i], PAIR_PENDING, 0, view_of(NULL, 0), 0);
-    }
-    return rc;
-}
-
 static int back_to_ready(struct queue *q, const struct id *medium, struct medium_row *row)
 {
     char locator[QUEUE_LOCATOR_MAX];
     medium_keep_locator(row, locator);
-    const int rc = unlease_pairs(q, medium);
+    const int rc = queue_unlease_pairs(q, medium);
     return rc ? rc : queue_make_ready(q, medium, row);
 }
 
@@ -264,7 +252,7 @@ static int wait_and_retry(struct queue *q, const struct id *medium, struct mediu
     char locator[QUEUE_LOCATOR_MAX];
     medium_keep_locator(row, locator);
     row->state = MEDIUM_DELAYED;
-    int rc = unlease_pairs(q, medium);
+    int rc = queue_unlease_pairs(q, medium);
     rc = rc ? rc : queue_put_medium(q, medium, row);
     rc = rc ? rc : queue_put(q, q->delayed, view_of(medium->b, ID_BYTES), view_of("", 0));
     return rc ? rc : delay_add(q, medium, clock_now_ms() + retry_delay(q, row));

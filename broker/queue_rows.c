@@ -166,6 +166,17 @@ int queue_wanted_pairs(struct queue *q, const struct id *medium, enum pair_state
     return rc || code == 0 || code == MDB_NOTFOUND ? rc : queue_mdb(code, "walk the wanted pairs");
 }
 
+int queue_unlease_pairs(struct queue *q, const struct id *medium)
+{
+    struct id pairs[QUEUE_JOB_TEXTS_MAX];
+    size_t n = 0;
+    int rc = queue_wanted_pairs(q, medium, PAIR_LEASED, pairs, QUEUE_JOB_TEXTS_MAX, &n);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = queue_move_pair(q, &pairs[i], PAIR_PENDING, 0, view_of(NULL, 0), 0);
+    }
+    return rc;
+}
+
 int queue_make_ready(struct queue *q, const struct id *medium, struct medium_row *row)
 {
     char locator[QUEUE_LOCATOR_MAX];

@@ -104,18 +104,6 @@ static int mark_staged(struct queue *q, const struct id *medium, struct medium_r
     return rc ? rc : queue_put_medium(q, medium, row);
 }
 
-/* Pairs of the lease that the worker did not mention (it must mention all) are pending again. */
-static int unlease_rest(struct queue *q, const struct id *medium)
-{
-    struct id pairs[QUEUE_JOB_TEXTS_MAX];
-    size_t n = 0;
-    int rc = queue_wanted_pairs(q, medium, PAIR_LEASED, pairs, QUEUE_JOB_TEXTS_MAX, &n);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = queue_move_pair(q, &pairs[i], PAIR_PENDING, 0, view_of(NULL, 0), 0);
-    }
-    return rc;
-}
-
 static int check_outcomes(const struct pair_outcome *outcomes, size_t n)
 {
     if (n == 0 || n > QUEUE_JOB_TEXTS_MAX) {
@@ -163,7 +151,7 @@ int queue_stage(struct queue *q, const struct id *medium, uint64_t token, uint64
     medium_keep_locator(&row, locator);
     rc = leave_place(q, medium, &row);
     rc = rc ? rc : apply_outcomes(q, medium, &row, shard, outcomes, n, &staged);
-    rc = rc ? rc : unlease_rest(q, medium);
+    rc = rc ? rc : queue_unlease_pairs(q, medium); /* those that the worker did not mention */
     if (rc) {
         return rc;
     }

@@ -40,11 +40,7 @@ int cmd_quarantine(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
-<<<<<<< HEAD
-=======
-int cmd_inspect(int argc, char **argv);
 int cmd_report(int argc, char **argv);
->>>>>>> room-report
 int cmd_version(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 
