@@ -1,6 +1,7 @@
 /*
- * What the parts of the report share.  report.c and report_survey.c read the corpus; the functions
- * declared last turn what was read into HTML and touch nothing else.
+ * What the parts of the report share.  report.c, report_survey.c, report_album.c and
+ * report_drawing.c read the corpus; the functions declared last turn what was read into HTML and
+ * touch nothing else.
  */
 #ifndef OPS_REPORT_INTERNAL_H
 #define OPS_REPORT_INTERNAL_H
@@ -71,6 +72,29 @@ struct picture {
     const char *alt;           /* what it shows, for those who do not see it */
 };
 
+/* The pictures of one page: each is embedded where it is met first and referred to afterwards. */
+enum { ALBUM_MAX = REPORT_PAIRS_MAX + 16, ALBUM_ALT_MAX = 1000 };
+
+struct album {
+    struct corpus *corpus;
+    const struct about *abouts; /* [shards] */
+    uint32_t n;
+    uint64_t medium[ALBUM_MAX]; /* those embedded */
+    size_t bytes;               /* of all of them */
+    struct buf file;
+    char missing[500];
+    char alt[ALBUM_ALT_MAX];
+};
+
+void album_init(struct album *a, struct corpus *corpus, const struct about *abouts);
+void album_release(struct album *a);
+
+/* The picture of medium number `medium`, whose record is `visual`; one that cannot be shown says
+ * why.  To be put on the page at once: it borrows from the album until the next.  `what` and the
+ * caption together tell those who do not see it what it shows. */
+struct picture album_picture(struct album *a, uint64_t medium, const struct visual_record *visual,
+                             const char *what, struct view caption);
+
 /* "image/jpeg" or "image/png" by the first bytes; NULL for anything else. */
 const char *picture_type(struct view bytes);
 
@@ -80,6 +104,27 @@ uint32_t picture_choose(const struct visual_record *v, uint32_t *index, uint32_t
 
 /* "red ball" for a region, the attribute only where it is likely. */
 void region_name(const struct picture *p, uint32_t region, struct buf *out);
+
+/* ---- the samples, drawn from the corpus */
+
+/* A medium of the gallery and the one of its pairs that is shown. */
+struct shown {
+    uint64_t medium;
+    uint64_t pair;
+    uint64_t texts; /* pairs the medium has */
+};
+
+struct report_input {
+    const struct report_options *options;
+    struct corpus *corpus;
+    const struct about *abouts; /* [shards] */
+    struct album *album;
+    uint32_t n;
+    struct shown shown[REPORT_PAIRS_MAX];
+};
+
+/* "What a trainer receives": a sample of each task, of one of the pairs shown. */
+int report_drawing(struct html *h, const struct report_input *in) MUST_CHECK;
 
 /* ---- the page, part by part */
 

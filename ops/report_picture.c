@@ -129,18 +129,19 @@ struct chip {
     char text[CHIP_TEXT_MAX + 24];
 };
 
-/* The widths of a sans-serif's letters at 12 px, roughly; SVG's textLength makes them exact. */
+/* The widths of a sans-serif's semibold letters at 12 px, roughly; SVG's textLength makes them
+ * exact. */
 static float text_width(const char *text)
 {
     float width = 0;
     for (const char *p = text; *p; p++) {
-        const bool follows = ((unsigned char)*p & 0xc0) == 0x80;
-        width += follows                     ? 0
-                 : strchr("fijlrt.,' |", *p) ? 3.8f
-                 : strchr("mwMW", *p)        ? 10.0f
-                 : (unsigned char)*p >= 0xc0 ? 9.0f
-                 : *p >= 'A' && *p <= 'Z'    ? 8.2f
-                                             : 6.8f;
+        const unsigned char c = (unsigned char)*p;
+        width += (c & 0xc0) == 0x80         ? 0 /* inside a character */
+                 : strchr("fijlrt.,' |", c) ? 4.3f
+                 : strchr("mwMW", c)        ? 11
+                 : c >= 0xc0                ? 10
+                 : (c >= 'A' && c <= 'Z')   ? 8.8f
+                                            : 7.5f;
     }
     return width;
 }

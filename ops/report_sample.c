@@ -13,8 +13,8 @@ static const struct {
     const char *meaning;
 } tasks[] = {
     {"mlm", "Masked language modelling",
-     "Some sub-tokens are hidden; the model says what they were, from the rest of the caption and "
-     "from the picture."},
+     "Some sub-tokens are hidden or replaced; the model says what they were, from the rest of the "
+     "caption and from the picture."},
     {"mrfr", "Masked region feature regression",
      "Some regions lose their features; the model restores the numbers from the caption and the "
      "other regions."},
@@ -198,23 +198,30 @@ static void put_targets(struct html *h, const struct report_sample *s)
 
 /* ---- the arrays ---- */
 
+static const char *type_name(enum array_dtype dtype)
+{
+    switch (dtype) {
+    case ARRAY_U8: return "uint8";
+    case ARRAY_I32: return "int32";
+    case ARRAY_F32: return "float32";
+    }
+    return "?";
+}
+
 static void put_arrays(struct html *h, const struct sample *s)
 {
-    html_put(h, "<table class=\"arrays\"><thead><tr><th scope=\"col\">array</th>"
-                "<th scope=\"col\">type</th><th scope=\"col\">shape</th></tr></thead><tbody>");
+    html_put(h, "<ul class=\"arrays\" aria-label=\"The sample's arrays\">");
     for (uint32_t i = 0; i < s->count; i++) {
         const struct sample_array *a = &s->arrays[i];
-        html_put(h, "<tr><th scope=\"row\"><code>");
+        html_put(h, "<li><code>");
         html_str(h, a->name);
-        html_put(h, "</code></th><td>");
-        html_put(h, a->dtype == ARRAY_U8 ? "uint8" : a->dtype == ARRAY_I32 ? "int32" : "float32");
-        html_put(h, "</td><td>(");
+        html_printf(h, "</code> %s (", type_name(a->dtype));
         for (uint32_t d = 0; d < a->dimensions; d++) {
             html_printf(h, d ? ", %llu" : "%llu", (unsigned long long)a->shape[d]);
         }
-        html_put(h, a->dimensions == 1 ? ",)</td></tr>" : ")</td></tr>");
+        html_put(h, a->dimensions == 1 ? ",)</li>" : ")</li>");
     }
-    html_put(h, "</tbody></table>\n");
+    html_put(h, "</ul>\n");
 }
 
 static void put_title(struct html *h, const struct report_sample *s)
