@@ -33,6 +33,7 @@ packages-present:
 
 $B/%.o: %.c | packages-present
 	@mkdir -p $(@D)
+	@$(if $(SHOW),echo "CC $<",:)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
@@ -60,7 +61,7 @@ $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 
 demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
 	@scripts/install-packages demo
-	@$(MAKE) -s all
+	@scripts/build all
 	@scripts/demo
 
 test: ## test: install what the tests need and run them all
