@@ -1,14 +1,17 @@
 #include "broker/seal_bytes.h"
 
+enum { AT_FILE_DIGEST = 48, AT_CONTENT_DIGEST = AT_FILE_DIGEST + ID_BYTES };
+
 void seal_bytes_put(unsigned char out[SEAL_BYTES], const struct shard_manifest *m)
 {
-    memset(out, 0, SEAL_BYTES);
     put_le64(out, m->pairs);
     put_le64(out + 8, m->media);
-    put_le64(out + 16, m->bytes);
-    put_le64(out + 24, (uint64_t)m->created);
-    memcpy(out + 32, m->file_digest.b, ID_BYTES);
-    memcpy(out + 64, m->content_digest.b, ID_BYTES);
+    put_le64(out + 16, m->jobs);
+    put_le64(out + 24, m->fingerprint);
+    put_le64(out + 32, m->bytes);
+    put_le64(out + 40, (uint64_t)m->created);
+    memcpy(out + AT_FILE_DIGEST, m->file_digest.b, ID_BYTES);
+    memcpy(out + AT_CONTENT_DIGEST, m->content_digest.b, ID_BYTES);
 }
 
 int seal_bytes_get(struct view bytes, uint32_t number, struct shard_manifest *out)
@@ -21,10 +24,12 @@ int seal_bytes_get(struct view bytes, uint32_t number, struct shard_manifest *ou
         .number = number,
         .pairs = get_le64(p),
         .media = get_le64(p + 8),
-        .bytes = get_le64(p + 16),
-        .created = (int64_t)get_le64(p + 24),
+        .jobs = get_le64(p + 16),
+        .fingerprint = get_le64(p + 24),
+        .bytes = get_le64(p + 32),
+        .created = (int64_t)get_le64(p + 40),
     };
-    memcpy(out->file_digest.b, p + 32, ID_BYTES);
-    memcpy(out->content_digest.b, p + 64, ID_BYTES);
+    memcpy(out->file_digest.b, p + AT_FILE_DIGEST, ID_BYTES);
+    memcpy(out->content_digest.b, p + AT_CONTENT_DIGEST, ID_BYTES);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * A sealed shard's manifest as the queue keeps it: 104 bytes, little-endian: pairs u64, media u64,
- * bytes u64, created i64, then the two digests and eight zeros.
+ * A sealed shard's manifest as the queue keeps it: 112 bytes, little-endian: pairs, media, jobs,
+ * fingerprint, bytes (u64), created (i64), then the two digests.
  */
 #ifndef BROKER_SEAL_BYTES_H
 #define BROKER_SEAL_BYTES_H
@@ -8,7 +8,7 @@
 #include "common/bytes.h"
 #include "shards/manifest.h"
 
-enum { SEAL_BYTES = 104 };
+enum { SEAL_BYTES = 112 };
 
 void seal_bytes_put(unsigned char out[SEAL_BYTES], const struct shard_manifest *m);
 

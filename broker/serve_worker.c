@@ -272,13 +272,13 @@ static int serve_shard(struct broker *b, struct session *s, const struct wire_in
     return rc;
 }
 
-static int parse_sealed(const struct wire_map *m, struct shard_manifest *out, uint64_t *jobs,
-                        uint64_t *fingerprint)
+static int parse_sealed(const struct wire_map *m, struct shard_manifest *out)
 {
     uint64_t number = 0;
+    *out = (struct shard_manifest){0};
     int rc = wire_get_u64(m, "shard", &number);
-    rc = rc ? rc : wire_get_u64(m, "jobs", jobs);
-    rc = rc ? rc : wire_get_u64(m, "fingerprint", fingerprint);
+    rc = rc ? rc : wire_get_u64(m, "jobs", &out->jobs);
+    rc = rc ? rc : wire_get_u64(m, "fingerprint", &out->fingerprint);
     rc = rc ? rc : wire_get_u64(m, "pairs", &out->pairs);
     rc = rc ? rc : wire_get_u64(m, "media", &out->media);
     rc = rc ? rc : wire_get_u64(m, "bytes", &out->bytes);
@@ -295,18 +295,17 @@ static int parse_sealed(const struct wire_map *m, struct shard_manifest *out, ui
 static int serve_sealed(struct broker *b, struct session *s, const struct wire_in *in)
 {
     struct shard_manifest manifest;
-    uint64_t jobs;
-    uint64_t fingerprint;
     unsigned char bytes[SEAL_BYTES];
     char file[SHARD_PATH_MAX];
     struct letter *letter;
-    int rc = parse_sealed(&in->header, &manifest, &jobs, &fingerprint);
+    int rc = parse_sealed(&in->header, &manifest);
     if (rc) {
         return rc;
     }
     seal_bytes_put(bytes, &manifest);
     broker_shard_file(b, view_str(s->store), manifest.number, file);
-    rc = queue_seal(b->queue, manifest.number, jobs, fingerprint, view_of(bytes, sizeof bytes));
+    rc = queue_seal(b->queue, manifest.number, manifest.jobs, manifest.fingerprint,
+                    view_of(bytes, sizeof bytes));
     FAULT("broker_sealed");
     rc = rc ? rc : catalog_add(&b->catalog, file, &manifest);
     rc = rc ? rc : broker_answer(b, in, "SEALED", &letter);

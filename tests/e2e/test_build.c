@@ -38,8 +38,35 @@ static void expect_state(const char *key, long want)
                  mill_status(corpus(), key), want);
 }
 
+/* The catalog says of each shard what the shard's own manifest says. */
+static void expect_catalog_like_manifests(void)
+{
+    json_t *catalog = json_load_file(mill_path(dir, "corpus/catalog.json"), 0, NULL);
+    size_t i;
+    json_t *shard;
+    json_array_foreach(json_object_get(catalog, "shards"), i, shard)
+    {
+        char name[64];
+        const char *key;
+        json_t *value;
+        snprintf(name, sizeof name, "corpus/shards/%06lld.json",
+                 json_integer_value(json_object_get(shard, "number")));
+        json_t *manifest = json_load_file(mill_path(dir, name), 0, NULL);
+        cr_assert_not_null(manifest, "%s is missing", name);
+        json_object_foreach(manifest, key, value)
+        {
+            cr_assert(json_equal(value, json_object_get(shard, key)), "%s differs in %s", key,
+                      name);
+        }
+        json_decref(manifest);
+    }
+    cr_assert_gt(i, 0);
+    json_decref(catalog);
+}
+
 static void expect_sound(void)
 {
+    expect_catalog_like_manifests();
     cr_assert_eq(MILL_RUN(output, "verify", corpus()), 0, "%s", output);
     cr_assert_eq(MILL_RUN(output, "status", corpus()), 0, "the identity does not hold: %s", output);
 }
