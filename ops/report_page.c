@@ -310,6 +310,9 @@ static void put_commands(struct html *h, const struct report_page *p)
                 "        print(batch.task, {name: a.shape for name, a in batch.items()})\n"
                 "</pre>\n",
                 (unsigned long long)p->options->seed);
+    html_put(h,
+             "<p class=\"quiet\">With this batch size, and the epochs named above, these are the "
+             "very samples shown.</p>\n");
 }
 
 void report_end(struct html *h, const struct report_page *p)
