@@ -33,6 +33,7 @@ packages-present:
 
 $B/%.o: %.c | packages-present
 	@mkdir -p $(@D)
+	@$(if $(SHOW),echo "CC $<",:)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
@@ -60,7 +61,7 @@ $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 
 demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
 	@scripts/install-packages demo
-	@$(MAKE) -s all
+	@scripts/build all
 	@scripts/demo
 
 test: ## test: install what the tests need and run them all
@@ -88,5 +89,12 @@ help: ## help: list the targets
 e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
 	$B/tests/e2e-tests -j2
 
-.PHONY: all demo test e2e parity packages-present unit format lint clean help
+$B/tests/fault-tests: $(call objs,tests/fault) $B/tests/e2e/mill.o $(ROOMS) | $B/pairmill $B/pairmill-decode
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+faults: ## faults: crash a build at every fault point in turn (builds the FAULTS=1 variant)
+	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
+	build/faults/tests/fault-tests -j2
+
+.PHONY: all demo test e2e faults parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -4,7 +4,8 @@
  *
  * FAULT("after_stage_commit") does nothing in an ordinary build.  Built with FAULTS=1, and with
  * PM_FAULT=after_stage_commit:3 in the environment, the third arrival there is the process' last
- * (SIGKILL). A sweep runs n = 1, 2, 3... until nothing fires any more.
+ * (SIGKILL); it first makes the file that PM_FAULT_FIRED names, so that a test knows. A sweep runs
+ * n = 1, 2, 3... until nothing fires any more.
  */
 #ifndef COMMON_FAULT_H
 #define COMMON_FAULT_H

@@ -68,19 +68,22 @@ SMALL = ["apple", "pear", "banana", "cup", "book", "bottle", "vase", "clock", "h
          "mushroom", "lamp", "box"]
 SETTINGS = {
     "room": ["table", "chair", "lamp", "cat", "dog", "girl", "boy", "ball", "box", "book", "vase",
-             "clock", "balloon", "hat", "flower", "umbrella", "bottle", "cup"],
-    "meadow": ["tree", "tree", "house", "girl", "boy", "dog", "cat", "flower", "mushroom", "ball",
-               "kite", "balloon", "bird", "umbrella", "box", "hat", "apple", "pear", "table"],
-    "beach": ["umbrella", "ball", "girl", "boy", "boat", "bird", "kite", "hat", "dog", "book",
-              "bottle", "chair", "banana", "cup", "fish"],
-    "underwater": ["fish"] * 6 + ["box", "bottle", "vase", "cup", "hat", "ball", "boat", "clock"],
-    "street": ["car", "car", "house", "tree", "girl", "boy", "dog", "cat", "cone", "cone",
-               "umbrella", "ball", "balloon", "box", "bird", "chair", "lamp"],
-    "studio": ["ball", "box", "cone", "bottle", "cup", "vase", "apple", "pear", "banana",
-               "mushroom", "hat", "book", "clock", "umbrella", "lamp", "flower", "kite", "fish",
-               "bird", "boat", "car", "chair"],
-    "night": ["tree", "house", "lamp", "lamp", "girl", "boy", "cat", "dog", "balloon", "car",
-              "mushroom", "box", "umbrella", "flower", "bird"],
+             "clock", "clock", "clock", "balloon", "hat", "flower", "umbrella", "bottle", "cup"],
+    "meadow": ["tree", "tree", "tree", "house", "house", "house", "girl", "boy", "dog", "cat",
+               "flower", "mushroom", "ball", "kite", "kite", "balloon", "bird", "umbrella", "box",
+               "hat", "apple", "pear", "banana", "cone"],
+    "beach": ["umbrella", "ball", "girl", "boy", "boat", "boat", "boat", "bird", "bird", "kite",
+              "hat", "dog", "book", "bottle", "chair", "banana", "cup", "fish"],
+    "underwater": ["fish"] * 4 + ["boat", "boat", "box", "bottle", "vase", "cup", "hat", "ball",
+                                  "clock", "cone"],
+    "street": ["car", "car", "car", "car", "house", "house", "tree", "tree", "girl", "boy", "dog",
+               "cat", "cone", "cone", "cone", "umbrella", "ball", "balloon", "box", "bird", "chair",
+               "lamp"],
+    "studio": ["ball", "box", "cone", "cone", "bottle", "cup", "vase", "apple", "pear", "pear",
+               "banana", "mushroom", "hat", "book", "clock", "clock", "umbrella", "lamp", "flower",
+               "kite", "fish", "bird", "boat", "car", "car", "house", "tree"],
+    "night": ["tree", "tree", "house", "house", "lamp", "lamp", "girl", "boy", "cat", "dog",
+              "balloon", "car", "car", "cone", "mushroom", "box", "umbrella", "flower", "bird"],
 }
 FLYING = {"bird", "kite", "balloon", "fish"}
 PERSON = ("girl", "boy")
@@ -199,6 +202,18 @@ class Scene:
         self.clusters.append((y, things))
         return True
 
+    def fit(self, things, strings):
+        """Moves a cluster that sticks out at the sides or the top into the picture."""
+        boxes = [t.extent() for t in things]
+        x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
+        x1 = max(b[2] for b in boxes)
+        dx = max(0, -x0) - max(0, x1 - self.width)
+        dy = max(0, -y0)
+        for t in things:
+            t.x, t.y = t.x + dx, t.y + dy
+        for i, (t, start, end) in enumerate(strings):
+            strings[i] = (t, (start[0] + dx, start[1] + dy), (end[0] + dx, end[1] + dy))
+
     def spot(self):
         """A random x, base y and depth on the ground."""
         depth = self.rng.random() ** .8
@@ -207,27 +222,28 @@ class Scene:
         return self.rng.uniform(.06, .94) * self.width, low + depth * (high - low), depth
 
     def populate(self):
-        makers = [self.make_single] * 3 + [self.make_pair] * 2 + [self.make_group]
+        makers = [self.make_single] * 4 + [self.make_pair] * 3 + [self.make_group]
         if self.setting in ("room", "meadow", "beach", "street", "night"):
-            makers += [self.make_person] * 3
+            makers += [self.make_person] * 2
         if self.setting in ("room", "studio", "meadow"):
-            makers += [self.make_table] * 3
+            makers += [self.make_table] * 2
         if self.setting in ("room", "beach", "street", "studio"):
             makers += [self.make_chair]
         makers += [self.make_stack]
-        wanted = self.rng.choice([2, 3, 3, 4, 5])
+        wanted = self.rng.choice([2, 3, 4, 4, 5])
         kept = 0
         for _ in range(40):
             if kept >= wanted:
                 break
             maker = self.rng.choice(makers)
-            before = len(self.relations), len(self.strings)
+            before, self.new_strings = len(self.relations), []
             things, y = maker(*self.spot())
+            self.fit(things, self.new_strings)
             if self.add(things, y, self.rng.choice([0, .1, .25, .4])):
                 kept += 1
+                self.strings += self.new_strings
             else:
-                del self.relations[before[0]:]
-                del self.strings[before[1]:]
+                del self.relations[before:]
 
     def make_single(self, x, y, depth):
         t = self.thing(self.rng.choice(SETTINGS[self.setting]))
@@ -243,6 +259,8 @@ class Scene:
             y = self.rng.uniform(h + 3, max(h + 4, self.horizon))
         if t.kind == "clock" and self.setting == "room":
             y = self.rng.uniform(h + 4, max(h + 5, self.horizon * .8))
+        if t.kind == "boat" and self.setting == "beach":
+            y = self.horizon - self.rng.uniform(.01, .07) * self.short
         t.place(x, y, h)
 
     def make_pair(self, x, y, depth):
@@ -383,7 +401,7 @@ class Scene:
             kh = self.tall(t, .5)
             t.place(min(max(x + side * rng.uniform(.3, .7) * self.short, kh * .35),
                         self.width - kh * .35), rng.uniform(kh + 2, max(kh + 3, y - h)), kh)
-            self.strings.append((t, (t.x, t.y - .5 * kh), hand))
+            self.new_strings.append((t, (t.x, t.y - .5 * kh), hand))
             self.relations.append(([p], "flying", [t]))
             return [t, p], y
         t.place(0, y + 2, self.tall(t, depth))

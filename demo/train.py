@@ -1,6 +1,6 @@
 """Trains the demo detector from nothing on rendered scenes, with a fixed seed.
 
-    python3 demo/train.py --steps 2100 --out demo/model.safetensors
+    python3 demo/train.py --steps 3600 --out demo/model.safetensors
 
 Every step takes BATCH freshly rendered scenes of one network size; no scene
 is seen twice. RPN and heads are trained together, as in Faster R-CNN's
@@ -135,7 +135,7 @@ def rpn_loss(score, delta, anchors, truth, size):
 def propose(score, delta, anchors, size, count=200):
     """Training proposals of one image; torchvision's NMS is near enough here."""
     fg = (score[:, 1] - score[:, 0])
-    best = fg.topk(min(1200, len(fg)))[1]
+    best = fg.topk(min(800, len(fg)))[1]
     boxes = model.decode(anchors[best].numpy(), delta[best].clamp(-4, 4).numpy())
     boxes = torch.from_numpy(model.clip(boxes, size[0], size[1]))
     big = ((boxes[:, 2:] - boxes[:, :2]) >= 7).all(1)
@@ -245,10 +245,10 @@ def train(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=2100)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rois", type=int, default=48, help="RoIs an image")
+    parser.add_argument("--rois", type=int, default=20, help="RoIs an image")
     parser.add_argument("--first", type=int, default=0, help="number of the first scene")
     parser.add_argument("--resume", help="go on from these weights instead of nothing")
     parser.add_argument("--held-out", type=int, default=300, help="scenes to measure on")

@@ -24,6 +24,8 @@ static const char usage[] =
     "  --threshold X         of the confidence\n"
     "  --profile             where the CPU time went, by layer, to standard error\n";
 
+enum { REGIONS_MAX = 4096 };
+
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
 
 struct detect_options {
@@ -204,12 +206,30 @@ static bool parse_format(const char *word, enum format *out)
     return !word || *out == FORMAT_BUTD || strcmp(word, "lxmert") == 0;
 }
 
-/* A whole number of at least `least`; -2, which no option accepts, for anything else. */
-static int parse_count(const char *text, int least)
+/* A whole number from `least` to REGIONS_MAX, or a sentence and false. */
+static bool parse_count(const char *option, const char *text, int least, int *out)
 {
     char *end;
     const long n = strtol(text, &end, 10);
-    return *text && !*end && n >= least && n <= 4096 ? (int)n : -2;
+    *out = (int)n;
+    if (!*text || *end || n < least || n > REGIONS_MAX) {
+        fprintf(stderr, "pairmill detect: --%s takes a whole number from %d to %d, not \"%s\"\n",
+                option, least, REGIONS_MAX, text);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_threshold(const char *text, float *out)
+{
+    char *end;
+    *out = strtof(text, &end);
+    if (!*text || *end || !(*out >= 0 && *out <= 1)) {
+        fprintf(stderr, "pairmill detect: --threshold takes a number from 0 to 1, not \"%s\"\n",
+                text);
+        return false;
+    }
+    return true;
 }
 
 int cmd_detect(int argc, char **argv)
@@ -234,9 +254,9 @@ int cmd_detect(int argc, char **argv)
         case 't': ok = ok && parse_format(optarg, &o.format); break;
         case 'z': o.npz = optarg; break;
         case 'd': o.draw = optarg; break;
-        case 'n': o.detector.min_boxes = parse_count(optarg, 0); break;
-        case 'x': o.detector.max_boxes = parse_count(optarg, 1); break;
-        case 'c': o.detector.conf_threshold = strtof(optarg, NULL); break;
+        case 'n': ok = ok && parse_count("min", optarg, 0, &o.detector.min_boxes); break;
+        case 'x': ok = ok && parse_count("max", optarg, 1, &o.detector.max_boxes); break;
+        case 'c': ok = ok && parse_threshold(optarg, &o.detector.conf_threshold); break;
         case 'p': o.profile = true; break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: ok = false;

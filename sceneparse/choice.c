@@ -136,6 +136,33 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     key_add3(k, 136, coarse(c->score), word, coarse(a.path));
 }
 
+/* How far below "none" a relation may score if it is the only place for its words. */
+enum { RESCUE = RANK_SCALE };
+
+/* Relation words that found no place: where they fit best, if not too badly. */
+static void rescue(struct segment *s)
+{
+    for (uint32_t r = 0; r < s->span_count; r++) {
+        int used = s->spans[r].type != SG_RELATION;
+        for (uint32_t i = 0; i < s->relation_count; i++) {
+            used |= s->relations[i].relation == r;
+        }
+        const struct candidate *best = NULL;
+        for (uint32_t i = 0; i < s->pair_count && !used; i++) {
+            for (uint32_t c = 0; c < s->pairs[i].n; c++) {
+                const struct candidate *d = &s->pairs[i].best[c];
+                if (d->relation == r && (!best || d->score > best->score)) {
+                    best = d;
+                }
+            }
+        }
+        if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
+            s->relations[s->relation_count++] = (struct relation_edge){
+                best->subject, best->object, best->relation, best->label};
+        }
+    }
+}
+
 void relations_run(const struct sg_model *m, struct segment *s)
 {
     relations_propose(m, s);
@@ -158,4 +185,5 @@ void relations_run(const struct sg_model *m, struct segment *s)
                 (struct relation_edge){best->subject, best->object, best->relation, best->label};
         }
     }
+    rescue(s);
 }

@@ -246,6 +246,9 @@ void segment_read(struct segment *s, const char *text, size_t n, size_t *pos, en
 /* Fills what the lexicon knows into the segment's words. */
 void segment_analyse(const struct sg_model *m, struct segment *s);
 
+/* Makes a word one that training never met; `salt` tells such words apart. */
+void word_forget(struct word *w, uint64_t salt);
+
 /* The lexicon's flags and class of a hashed word; 0 when unknown. */
 const struct lexeme *lexeme_find(const struct lexeme_table *t, uint64_t form);
 

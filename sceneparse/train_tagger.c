@@ -85,18 +85,18 @@ void shuffle(uint32_t *order, uint32_t n, uint64_t seed)
     }
 }
 
-/* 2^k * 2^f with f in [-0.5, 0.5], by Taylor's series: relative error below 1e-12. */
+/* 2^k * 2^f with f in [-0.5, 0.5], by Taylor's series: relative error below 1e-10. */
 double exact_exp(double x)
 {
     x = x < -700 ? -700 : x > 700 ? 700 : x;
+    static const double inverse_factorial[] = {1,        1,         1.0 / 2,   1.0 / 6,    1.0 / 24,
+                                               1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320};
     const double y = x * 1.4426950408889634;
     const int k = (int)(y < 0 ? y - 0.5 : y + 0.5);
     const double r = (y - k) * 0.6931471805599453;
-    double term = 1;
-    double sum = 1;
-    for (int i = 1; i <= 11; i++) {
-        term *= r / i;
-        sum += term;
+    double sum = 1.0 / 362880;
+    for (int i = 8; i >= 0; i--) {
+        sum = sum * r + inverse_factorial[i];
     }
     const uint64_t bits = (uint64_t)(k + 1023) << 52;
     double scale;
@@ -134,21 +134,40 @@ static int allowed(int from, int to)
     return begin < 0 || from == begin || from == to;
 }
 
+/* Forgets a part of the content words, the rarer the likelier, so that the field learns what to do
+ * about words it does not know: web captions are full of them. */
+static void forget_words(struct trainer *t, uint32_t example)
+{
+    for (uint32_t i = 0; i < t->s->n; i++) {
+        struct word *w = &t->s->words[MARGIN + i];
+        const unsigned frequency = lexeme_frequency(lexeme_find(&t->m.lexemes, w->form));
+        const uint64_t draw = hash_mix(hash_mix(example, i), 0x666f72) % 100;
+        const uint64_t chance = frequency < 3 ? 60 : frequency < 5 ? 30 : 8;
+        if ((w->flags & WORD_KNOWN) && draw < chance) {
+            word_forget(w, hash_mix(example, i));
+        }
+    }
+}
+
 static void gather(struct trainer *t, struct field *f, int fold, int folds)
 {
-    const uint32_t n = t->examples.n;
+    const uint32_t n = 2 * t->examples.n;
     f->ids = xrealloc(NULL, n, sizeof *f->ids);
     f->gold = xrealloc(NULL, n, sizeof *f->gold);
     f->words = xrealloc(NULL, n, 1);
     for (uint32_t i = 0; i < n; i++) {
-        const struct example *e = &t->examples.e[i];
+        const uint32_t which = i % t->examples.n;
+        const struct example *e = &t->examples.e[which];
         f->ids[i] = NULL;
         f->gold[i] = NULL;
         f->words[i] = 0;
-        if (left_out(t, i) || (fold >= 0 && (int)(i % (uint32_t)folds) == fold)) {
+        if (left_out(t, which) || (fold >= 0 && (int)(which % (uint32_t)folds) == fold)) {
             continue;
         }
         example_load(t, e);
+        if (i >= t->examples.n) {
+            forget_words(t, which);
+        }
         f->words[i] = (uint8_t)t->s->n;
         f->gold[i] = xrealloc(NULL, t->s->n + 1, 1);
         tags_from_spans(e->spans, e->span_count, f->gold[i], t->s->n);
@@ -399,7 +418,7 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     struct field f = {0};
     features_init(&f.map);
     gather(t, &f, fold, folds);
-    const uint32_t n = t->examples.n;
+    const uint32_t n = 2 * t->examples.n; /* each caption whole, then with words forgotten */
     uint32_t *order = xrealloc(NULL, n, sizeof *order);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;

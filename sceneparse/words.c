@@ -236,6 +236,14 @@ static void analyse(const struct sg_model *m, struct segment *s, struct word *w)
     w->class = lexeme->flags & WORD_TRAINED ? hash_mix(0x636c61, lexeme->class) : shape_class(w);
 }
 
+void word_forget(struct word *w, uint64_t salt)
+{
+    w->form = hash_mix(w->form, salt);
+    w->noun_hash = hash_mix(w->noun_hash, salt);
+    w->verb_hash = hash_mix(w->verb_hash, salt);
+    w->class = shape_class(w);
+}
+
 static void bound(struct word *w, uint64_t which)
 {
     const uint64_t h = hash_mix(0x626f756e64, which);
