@@ -98,8 +98,8 @@ struct picture album_picture(struct album *a, uint64_t medium, const struct visu
 /* "image/jpeg" or "image/png" by the first bytes; NULL for anything else. */
 const char *picture_type(struct view bytes);
 
-/* The regions worth drawing: at most `room` of the most confident, without those that lie on a more
- * confident one.  Writes their indexes and returns how many. */
+/* The regions worth drawing: at most `room` of the most confident, without those that show what a
+ * more confident one shows.  Writes their indexes and returns how many. */
 uint32_t picture_choose(const struct visual_record *v, uint32_t *index, uint32_t room);
 
 /* "red ball" for a region, the attribute only where it is likely. */

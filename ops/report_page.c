@@ -80,45 +80,61 @@ static void put_queue(struct html *h, const struct report_page *p)
 
 /* ---- the flow ---- */
 
-enum { STATION_WIDTH = 132, STATION_STEP = 166, STATION_HEIGHT = 46 };
+enum { STATIONS = 6, STATION_WIDTH = 132, STATION_HEIGHT = 46, STEP_ACROSS = 166, STEP_DOWN = 112 };
 
-static void put_station(struct html *h, int i, const char *name, const char *what)
+static const struct {
+    const char *name;
+    const char *what; /* in two lines */
+    const char *more;
+} stations[STATIONS] = {
+    {"pairs", "image + caption,", "as they were found"},
+    {"broker", "durable queue;", "nothing gets lost"},
+    {"workers", "regions, features,", "scene graph, tokens"},
+    {"shards", "records, checked", "to the last byte"},
+    {"feed", "order and masks,", "drawn by a seed"},
+    {"trainer", "ready batches,", "numpy or torch"},
+};
+
+static void put_station(struct html *h, int i, int columns)
 {
-    const int x = i * STATION_STEP + 1;
-    if (i) {
-        html_printf(h, "<path d=\"M%d 24h%d\" class=\"way\"/>",
-                    x - STATION_STEP + STATION_WIDTH + 3, STATION_STEP - STATION_WIDTH - 8);
+    const int x = i % columns * STEP_ACROSS + 1;
+    const int y = i / columns * STEP_DOWN + 1;
+    const int middle = x + STATION_WIDTH / 2;
+    if (i) { /* the way from the station before, or from the end of the row above */
+        html_printf(h, "<path d=\"M%d %dh%d\" class=\"way\"/>", x - STEP_ACROSS + STATION_WIDTH + 3,
+                    y + STATION_HEIGHT / 2, STEP_ACROSS - STATION_WIDTH - 8);
     }
     html_printf(h,
-                "<rect x=\"%d\" y=\"1\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
-                "<text x=\"%d\" y=\"29\" class=\"name\">%s</text>"
-                "<text x=\"%d\" y=\"68\" class=\"what\">%s</text><text x=\"%d\" y=\"86\" "
-                "class=\"what\">",
-                x, STATION_WIDTH, STATION_HEIGHT, x + STATION_WIDTH / 2, name,
-                x + STATION_WIDTH / 2, what, x + STATION_WIDTH / 2);
+                "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
+                "<text x=\"%d\" y=\"%d\" class=\"name\">%s</text>",
+                x, y, STATION_WIDTH, STATION_HEIGHT, middle, y + 28, stations[i].name);
+    html_printf(h,
+                "<text x=\"%d\" y=\"%d\" class=\"what\">%s</text>"
+                "<text x=\"%d\" y=\"%d\" class=\"what\">%s</text>",
+                middle, y + 67, stations[i].what, middle, y + 85, stations[i].more);
 }
 
-static void put_flow(struct html *h)
+/* In rows of `columns`; the style sheet shows one drawing in wide and one in narrow windows. */
+static void put_flow(struct html *h, int columns, const char *class)
 {
-    html_put(h,
-             "<div class=\"flow\"><svg viewBox=\"0 0 964 92\" role=\"img\" aria-label=\"Pairs go "
-             "to the broker, which leases them to workers; workers write shards; a feed streams "
-             "the shards to the trainer.\"><defs><marker id=\"tip\" viewBox=\"0 0 8 8\" "
-             "refX=\"6\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">"
-             "<path d=\"M0 0L8 4L0 8z\"/></marker></defs>");
-    put_station(h, 0, "pairs", "image + caption,");
-    html_put(h, "as they were found</text>");
-    put_station(h, 1, "broker", "durable queue;");
-    html_put(h, "nothing gets lost</text>");
-    put_station(h, 2, "workers", "regions, features,");
-    html_put(h, "scene graph, tokens</text>");
-    put_station(h, 3, "shards", "records, checked");
-    html_put(h, "to the last byte</text>");
-    put_station(h, 4, "feed", "order and masks,");
-    html_put(h, "drawn by a seed</text>");
-    put_station(h, 5, "trainer", "ready batches,");
-    html_put(h, "numpy or torch</text>");
-    html_put(h, "</svg></div>\n");
+    const int rows = STATIONS / columns;
+    const int left = rows > 1 ? STEP_ACROSS - STATION_WIDTH : 0; /* for the way to a next row */
+    html_printf(
+        h,
+        "<svg class=\"flow %s\" viewBox=\"%d 0 %d %d\" role=\"img\" aria-label=\"Pairs go to "
+        "the broker, which leases them to workers; workers write shards; a feed streams "
+        "the shards to the trainer.\">",
+        class, -left, left + columns * STEP_ACROSS - STEP_ACROSS + STATION_WIDTH + 2,
+        rows * STEP_DOWN - 20);
+    html_printf(h,
+                "<defs><marker id=\"tip-%s\" viewBox=\"0 0 8 8\" refX=\"6\" refY=\"4\" "
+                "markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/>"
+                "</marker></defs>",
+                class);
+    for (int i = 0; i < STATIONS; i++) {
+        put_station(h, i, columns);
+    }
+    html_put(h, "</svg>\n");
 }
 
 static void put_plural(struct html *h, uint64_t n, const char *one, const char *many)
@@ -165,7 +181,8 @@ void report_begin(struct html *h, const struct report_page *p)
     html_put(h, "</span></h1>\n");
     put_summary(h, p);
     put_figures(h, p);
-    put_flow(h);
+    put_flow(h, STATIONS, "wide");
+    put_flow(h, STATIONS / 2, "narrow");
     put_queue(h, p);
     html_put(h, "</header>\n<main>\n");
 }
@@ -310,6 +327,9 @@ static void put_commands(struct html *h, const struct report_page *p)
                 "        print(batch.task, {name: a.shape for name, a in batch.items()})\n"
                 "</pre>\n",
                 (unsigned long long)p->options->seed);
+    html_put(h,
+             "<p class=\"quiet\">With this batch size, and the epochs named above, these are the "
+             "very samples shown.</p>\n");
 }
 
 void report_end(struct html *h, const struct report_page *p)

@@ -14,7 +14,8 @@ enum {
     CHIP_TEXT_MAX = 40, /* bytes */
 };
 
-static const float same_place = 0.7f; /* IoU */
+#define SAME_PLACE    0.7f /* intersection over union */
+#define MOSTLY_INSIDE 0.6f /* intersection over the smaller */
 
 /* Dark enough for white letters (contrast above 4.5) and told apart by most colour-blind eyes when
  * neighbours are compared. */
@@ -34,13 +35,29 @@ const char *picture_type(struct view bytes)
 
 /* ---- which regions ---- */
 
-static float iou(const float *a, const float *b)
+static float area_of_box(const float *b)
 {
-    const float w = fminf(a[2], b[2]) - fmaxf(a[0], b[0]);
-    const float h = fminf(a[3], b[3]) - fmaxf(a[1], b[1]);
-    const float both = w > 0 && h > 0 ? w * h : 0;
-    const float either = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both;
-    return either > 0 ? both / either : 0;
+    return fmaxf(0, b[2] - b[0]) * fmaxf(0, b[3] - b[1]);
+}
+
+static float shared_area(const float *a, const float *b)
+{
+    const float both[4] = {fmaxf(a[0], b[0]), fmaxf(a[1], b[1]), fminf(a[2], b[2]),
+                           fminf(a[3], b[3])};
+    return area_of_box(both);
+}
+
+/* Two views of one thing: boxes that nearly coincide, or boxes of the same object of which one
+ * lies mostly in the other. */
+static bool is_same_thing(const struct visual_record *v, uint32_t i, uint32_t k)
+{
+    const float *a = v->boxes + 4 * (size_t)i;
+    const float *b = v->boxes + 4 * (size_t)k;
+    const float both = shared_area(a, b);
+    const float either = area_of_box(a) + area_of_box(b) - both;
+    const float smaller = fminf(area_of_box(a), area_of_box(b));
+    return both > SAME_PLACE * either ||
+           (v->object_id[i] == v->object_id[k] && both > MOSTLY_INSIDE * smaller);
 }
 
 static bool is_finite(const float *box)
@@ -62,11 +79,11 @@ static uint32_t next_best(const struct visual_record *v, float below, uint32_t l
     return best;
 }
 
-static bool covers_a_chosen(const struct visual_record *v, uint32_t region, const uint32_t *index,
+static bool is_seen_already(const struct visual_record *v, uint32_t region, const uint32_t *index,
                             uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (iou(v->boxes + 4 * (size_t)region, v->boxes + 4 * (size_t)index[i]) > same_place) {
+        if (is_same_thing(v, region, index[i])) {
             return true;
         }
     }
@@ -85,7 +102,7 @@ uint32_t picture_choose(const struct visual_record *v, uint32_t *index, uint32_t
         }
         last = i;
         below = v->conf[i];
-        if (is_finite(v->boxes + 4 * (size_t)i) && !covers_a_chosen(v, i, index, n)) {
+        if (is_finite(v->boxes + 4 * (size_t)i) && !is_seen_already(v, i, index, n)) {
             index[n++] = i;
         }
     }
