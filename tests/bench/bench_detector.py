@@ -43,6 +43,8 @@ int main(void)
     for (int r = 0; r < 7; r++) {
         v a[12] = {{0}}, x = {0}, y = {0};
         x += 0.999f, y += 0.5f;
+        for (int i = 0; i < 12; i++)
+            a[i] += (float)i; /* or the compiler would find the sums equal and compute few */
         const double t = now();
         for (long k = 0; k < 5000000; k++)
             for (int i = 0; i < 12; i++)
