@@ -1,4 +1,4 @@
-"""A very small trainer: two ranks pull an epoch from a feed and learn to name masked regions.
+"""A very small trainer: two ranks pull epochs from a feed and learn to name masked regions.
 
     python3 demo/trainer.py ADDRESS
 
@@ -6,7 +6,7 @@ Each rank trains a linear softmax classifier (numpy, plain SGD) on UNITER's mask
 classification: the target is the detector's label of a masked region, the input what a model still
 sees of the sample: the mean of the other regions' features and the region's own geometry.  Nobody
 needs this classifier; it shows that what comes out of a feed can be trained on, and how little code
-that takes.  The two ranks together see each pair exactly once.
+that takes.  In every epoch the masks are new, and the two ranks together see each pair exactly once.
 """
 import argparse
 import sys
@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 import pairmill
 
-WORLD, BATCH, RATE = 2, 16, 0.5
+WORLD, BATCH, RATE, EPOCHS, CLASSES = 2, 16, 20.0, 3, 2048
 
 
 def examples(batch):
@@ -52,16 +52,22 @@ def step(weights, inputs, labels):
 
 
 def train(address, rank, pairs, losses):
+    """Appends the ids of the pairs seen, and the mean loss, of every epoch."""
     weights = None
-    with pairmill.Feed(address, rank=rank, world=WORLD, batch_size=BATCH, seed=1, task="mrc") as feed:
-        for batch in feed:
-            inputs, labels = examples(batch)
-            if weights is None:
-                weights = np.zeros((inputs.shape[1], 4096), np.float32)
-            loss = step(weights, inputs, labels)
-            pairs.extend(bytes(i) for i in batch.pair_ids)
-            if loss is not None:
-                losses.append(loss)
+    for epoch in range(EPOCHS):
+        seen, sums = [], []
+        with pairmill.Feed(address, rank=rank, world=WORLD, batch_size=BATCH, seed=1, epoch=epoch,
+                           task="mrc") as feed:
+            for batch in feed:
+                inputs, labels = examples(batch)
+                if weights is None:
+                    weights = np.zeros((inputs.shape[1], CLASSES), np.float32)
+                loss = step(weights, inputs, labels)
+                seen.extend(bytes(i) for i in batch.pair_ids)
+                if loss is not None:
+                    sums.append(loss)
+        pairs.append(seen)
+        losses.append(np.mean(sums))
 
 
 def main():
@@ -74,12 +80,15 @@ def main():
         rank.start()
     for rank in ranks:
         rank.join()
-    seen, distinct = len(pairs[0]) + len(pairs[1]), len(set(pairs[0]) | set(pairs[1]))
-    quarter = max(len(losses[0]) // 4, 1)
-    print("two ranks pulled %d + %d samples, %d distinct pairs, in %.1f s; loss %.2f -> %.2f"
-          % (len(pairs[0]), len(pairs[1]), distinct, time.time() - began,
-             np.mean(losses[0][:quarter]), np.mean(losses[0][-quarter:])))
-    return 0 if seen == distinct else 1
+    total, right = 0, all(len(p) == EPOCHS for p in pairs)
+    for epoch, (first, second) in enumerate(zip(*pairs)):
+        distinct = len(set(first) | set(second))
+        total += len(first) + len(second)
+        right = right and distinct == len(first) + len(second)
+        print("epoch %d: the ranks pulled %d + %d samples of %d distinct pairs, loss %.2f"
+              % (epoch, len(first), len(second), distinct, losses[0][epoch]))
+    print("%.0f samples/s with training" % (total / (time.time() - began)))
+    return 0 if right else 1
 
 
 if __name__ == "__main__":
