@@ -157,8 +157,8 @@ static void rescue(struct segment *s)
             }
         }
         if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
-            s->relations[s->relation_count++] = (struct relation_edge){
-                best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] =
+                (struct relation_edge){best->subject, best->object, best->relation, best->label};
         }
     }
 }

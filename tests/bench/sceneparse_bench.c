@@ -3,8 +3,8 @@
  *
  *     sceneparse_bench CAPTIONS [MODEL]
  *
- * parses the file's lines over and over for five seconds and prints the best of five.  Then it counts
- * what a warm parser allocates: nothing.
+ * parses the file's lines over and over for five seconds and prints the best of five.  Then it
+ * counts what a warm parser allocates: nothing.
  */
 #include <malloc.h>
 #include <stdio.h>
