@@ -104,50 +104,6 @@ class Network(nn.Module):
         attribute = self.layers["attr_score"](F.relu(self.layers["fc_attr"](joined)))
         return score, self.layers["bbox_pred"](feature), attribute
 
-    def unfold(self, tensors, box_std):
-        """Takes folded weights back; the normalisation does nothing until adopt_statistics."""
-        for name, key in self.names.items():
-            weight = torch.from_numpy(tensors[name + ".weight"])
-            bias = tensors.get(name + ".bias")
-            bias = None if bias is None else torch.from_numpy(bias)
-            if name == "bbox_pred":
-                std = torch.tensor(box_std).repeat(len(bias) // 4)
-                weight, bias = weight / std[:, None], bias / std
-            self.layers[key].weight.data.copy_(weight)
-            if name in self.norms:
-                norm = self.norms[name]
-                nn.init.ones_(norm.weight)
-                norm.bias.data.copy_(bias)
-                norm.running_mean.zero_()
-                norm.running_var.fill_(1 - norm.eps)
-            elif bias is not None:
-                self.layers[key].bias.data.copy_(bias)
-
-    def adopt_statistics(self, run, batches):
-        """Measures every normalisation's input over run(batch) and re-expresses it in those
-        statistics, so that the function stays the same and training can go on."""
-        seen = {name: [] for name in self.norms}
-
-        def watcher(name):
-            def hook(module, inputs):
-                seen[name].append((inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))))
-            return hook
-
-        hooks = [norm.register_forward_pre_hook(watcher(name)) for name, norm in self.norms.items()]
-        self.eval()
-        with torch.no_grad():
-            for batch in batches:
-                run(batch)
-        for hook in hooks:
-            hook.remove()
-        for name, norm in self.norms.items():
-            mean, var = (torch.stack(column).mean(0) for column in zip(*seen[name]))
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(var)
-            norm.weight.data.copy_((var + norm.eps).sqrt())
-            norm.bias.data.add_(mean)
-        self.train()
-
     def folded(self, rpn_std, box_std):
         """{Caffe name: float32 array} with normalisation and target stds folded in."""
         tensors = {}

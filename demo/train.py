@@ -1,8 +1,6 @@
 """Trains the demo detector on rendered scenes, with a fixed seed.
 
-    python3 demo/train.py --out stage1.safetensors
-    python3 demo/train.py --resume stage1.safetensors --first 100000 --steps 1600 \\
-        --rois 20 --rate 0.0012
+    python3 demo/train.py --steps 2100 --out demo/model.safetensors
 
 Every step takes BATCH freshly rendered scenes of one network size; no scene
 is seen twice. RPN and heads are trained together, as in Faster R-CNN's
@@ -11,7 +9,6 @@ held-out scenes of evaluate.py come from another seed.
 """
 import argparse
 import io
-import itertools
 import multiprocessing
 import os
 import sys
@@ -32,7 +29,7 @@ import tensorfile
 from vocabulary import ATTRIBUTES, COLOURS, MATERIALS, OBJECTS, PATTERNS
 
 SEED = 20260
-BATCH, ANCHORS = 4, 128
+BATCH, ROIS, ANCHORS = 4, 48, 128
 BOX_STD = (.1, .1, .2, .2)
 TRAINED_ON = ("synthetic scenes of 30 kinds of drawn objects, rendered by demo/scenes.py (seed %d)"
               % SEED)
@@ -138,7 +135,7 @@ def rpn_loss(score, delta, anchors, truth, size):
 def propose(score, delta, anchors, size, count=200):
     """Training proposals of one image; torchvision's NMS is near enough here."""
     fg = (score[:, 1] - score[:, 0])
-    best = fg.topk(min(800, len(fg)))[1]
+    best = fg.topk(min(1200, len(fg)))[1]
     boxes = model.decode(anchors[best].numpy(), delta[best].clamp(-4, 4).numpy())
     boxes = torch.from_numpy(model.clip(boxes, size[0], size[1]))
     big = ((boxes[:, 2:] - boxes[:, :2]) >= 7).all(1)
@@ -146,12 +143,12 @@ def propose(score, delta, anchors, size, count=200):
     return boxes[torchvision.ops.nms(boxes, fg, .7)[:count]]
 
 
-def sample_rois(rois, truth, labels, targets, count):
-    """`count` RoIs of one image, up to 45 % of them on objects; truth boxes join in."""
+def sample_rois(rois, truth, labels, targets):
+    """48 RoIs of one image, up to 45 % of them on objects; truth boxes join in."""
     rois = torch.cat([rois, truth])
     best, match = iou(rois, truth).max(1)
-    fg = choose(best >= .5, int(.45 * count))
-    bg = choose(best < .5, count - len(fg))
+    fg = choose(best >= .5, int(.45 * ROIS))
+    bg = choose(best < .5, ROIS - len(fg))
     index = torch.cat([fg, bg])
     label = labels[match[index]].clone()
     label[len(fg):] = 0
@@ -175,7 +172,7 @@ def head_loss(net, feature_map, samples):
     return F.cross_entropy(score, label), locate, describe
 
 
-def losses(net, batch, count):
+def losses(net, batch):
     """The five losses of one batch: rpn class, rpn box, class, box, attribute."""
     images = torch.from_numpy(np.stack([item[0] for item in batch]))
     size = images.shape[2:]
@@ -187,7 +184,7 @@ def losses(net, batch, count):
         truth, labels, targets = (torch.from_numpy(array) for array in item[1:])
         rpn.append(rpn_loss(score[i], delta[i], anchors, truth, size))
         rois = propose(score[i].detach(), delta[i].detach(), anchors, size)
-        samples.append(sample_rois(rois, truth, labels, targets, count))
+        samples.append(sample_rois(rois, truth, labels, targets))
     first, second = (sum(pair[k] for pair in rpn) / len(batch) for k in (0, 1))
     return (first, second) + head_loss(net, feature_map, samples)
 
@@ -216,19 +213,14 @@ def train(args):
     torch.manual_seed(SEED)
     torch.set_num_threads(args.threads)
     net = network.Network(len(OBJECTS), len(ATTRIBUTES)).train()
-    source = batches(args.first)
-    if args.resume:
-        net.unfold(tensorfile.load(args.resume)[0], BOX_STD)
-        net.adopt_statistics(lambda batch: losses(net, batch, args.rois),
-                             itertools.islice(source, 12))
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=.01)
     mean, began = np.zeros(5), time.time()
-    for step, batch in zip(range(args.steps), source):
+    for step, batch in zip(range(args.steps), batches(0)):
         if step == int(.85 * args.steps):
             freeze(net)
         for group in optimiser.param_groups:
             group["lr"] = rate(step, args.steps, args.rate)
-        parts = losses(net, batch, args.rois)
+        parts = losses(net, batch)
         optimiser.zero_grad()
         sum(parts).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
@@ -252,9 +244,6 @@ def main():
     parser.add_argument("--steps", type=int, default=2100)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rois", type=int, default=48, help="RoIs an image")
-    parser.add_argument("--first", type=int, default=0, help="number of the first scene")
-    parser.add_argument("--resume", help="go on from these weights instead of nothing")
     parser.add_argument("--held-out", type=int, default=300, help="scenes to measure on")
     parser.add_argument("--checkpoint", help="also write the weights here every 500 steps")
     parser.add_argument("--out", default=model.DEFAULT_WEIGHTS)

@@ -1,0 +1,100 @@
+# pairmill: `make help` lists the targets.  Variants: DEBUG=1, SANITIZE=address,undefined, SANITIZE=thread, FAULTS=1, CC=clang.
+SHELL   := /bin/bash
+CC      ?= gcc
+comma   := ,
+VARIANT := $(or $(subst $(comma),-,$(SANITIZE)),$(if $(FAULTS),faults),$(if $(DEBUG),debug),release)
+B       := build/$(if $(filter clang%,$(CC)),clang-)$(VARIANT)
+
+PACKAGES := libzmq lmdb libjpeg libzstd openblas jansson libsodium libxxhash libutf8proc msgpack libseccomp spng zlib
+MISSING  := $(shell for p in $(PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+
+# gcc's maybe-uninitialized cannot follow `rc = rc ? rc : f(&x)`; the sanitizers check what it would.
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef \
+          -Wpointer-arith -Wvla -Wconversion -Wno-sign-conversion \
+          $(if $(filter clang%,$(CC)),,-Wno-maybe-uninitialized) -Werror
+OPT    := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,$(if $(DEBUG),-O0,-O3))
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -g $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -pthread -I. \
+          -MMD -MP $(if $(SANITIZE),-DPM_SANITIZED) $(if $(FAULTS),-DPM_FAULTS) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+LIBS    = $(shell pkg-config --libs $(filter-out libseccomp spng libjpeg openblas,$(PACKAGES))) -lm -pthread
+
+objs    = $(patsubst %.c,$B/%.o,$(wildcard $(addsuffix /*.c,$1)))
+COMMON  = $(call objs,common)
+ROOMS   = $(filter-out %_main.o $B/ops/main.o,$(call objs,common detector sceneparse recipes shards broker workers ops))
+CLIENT  = $(call objs,common recipes shards)
+UNIT    = $(call objs,tests/unit)
+E2E     = $(call objs,tests/e2e)
+
+all: $B/pairmill $B/pairmill-decode $B/libpairmill.so ## all: build the programs and the trainers' library (the default)
+
+# A missing library is named once, before the compiler can complain about its header.
+packages-present:
+	@$(if $(MISSING),echo "pairmill needs $(MISSING) (pkg-config names): run scripts/install-packages build" >&2; exit 1,:)
+
+$B/%.o: %.c | packages-present
+	@mkdir -p $(@D)
+	@$(if $(SHOW),echo "CC $<",:)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
+$B/ops/report_page.o: ops/report.css
+
+$B/ops/cmd_version.o: CFLAGS += -DPM_COMMIT='"$(COMMIT)"'
+
+$B/pairmill: $B/ops/main.o $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
+
+$B/pairmill-decode: $(addprefix $B/workers/decode_,main.o image.o jpeg.o png.o) $B/common/err.o
+	$(CC) $(OPT) -o $@ $^ $(shell pkg-config --libs libseccomp spng libjpeg)
+
+$B/libpairmill.so: $(CLIENT)
+	$(CC) $(OPT) -shared -Wl,--as-needed -o $@ $^ $(LIBS)
+
+$B/tests/unit-tests: $(UNIT) $(ROOMS) | $B/pairmill-decode
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+$B/tests/e2e-tests: $(E2E) $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+$B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
+
+demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
+	@scripts/install-packages demo
+	@scripts/build all
+	@scripts/demo
+
+test: ## test: install what the tests need and run them all
+	@scripts/install-packages test
+	@scripts/test
+
+unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
+	$B/tests/unit-tests -j2
+
+parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
+	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
+
+format: ## format: lay out every source file by .clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint: ## lint: banned functions, layout, and headers that compile alone
+	scripts/lint
+
+clean: ## clean: delete everything built
+	rm -rf build
+
+help: ## help: list the targets
+	@sed -n 's/^[a-z0-9-]*:.*## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
+	$B/tests/e2e-tests -j2
+
+$B/tests/fault-tests: $(call objs,tests/fault) $B/tests/e2e/mill.o $(ROOMS) | $B/pairmill $B/pairmill-decode
+	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
+
+faults: ## faults: crash a build at every fault point in turn (builds the FAULTS=1 variant)
+	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
+	build/faults/tests/fault-tests -j2
+
+.PHONY: all demo test e2e faults parity packages-present unit format lint clean help
+-include $(shell find $B -name '*.d' 2>/dev/null)

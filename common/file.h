@@ -1,0 +1,46 @@
+/*
+ * Whole files: read with a limit, written so that a reader sees the old or the new one, never a
+ * half.
+ */
+#ifndef COMMON_FILE_H
+#define COMMON_FILE_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/id.h"
+
+/* Appends the file's bytes to `out`; E_NO_FILE, E_SYSTEM, E_TOO_BIG beyond the buffer's limit; each
+ * names the path. */
+int file_read(const char *path, struct buf *out) MUST_CHECK;
+
+/* Writes `path` durably and atomically: temporary file, fsync, rename, fsync of the directory.
+ * E_STORAGE when the disk fails or is full. */
+int file_write_atomic(const char *path, struct view bytes) MUST_CHECK;
+
+/* fsync of a file or a directory; E_STORAGE when it fails. */
+int file_sync(const char *path) MUST_CHECK;
+
+/* fsync of the directory that holds `path`, after a rename or an unlink there. */
+int file_sync_parent(const char *path) MUST_CHECK;
+
+/* Renames durably within a directory. */
+int file_rename(const char *from, const char *to) MUST_CHECK;
+
+/* Deletes a file; one that is not there is fine.  Durable after a file_sync_parent(). */
+int file_remove(const char *path) MUST_CHECK;
+
+int file_size(const char *path, uint64_t *bytes) MUST_CHECK;
+
+/* BLAKE2b-256 of the file's bytes, as `b2sum -l 256` prints it; about 1 GB/s. */
+int file_digest(const char *path, struct id *digest) MUST_CHECK;
+
+/* Makes a directory and its missing parents, mode 0755; fine when it exists. */
+int file_make_dirs(const char *path) MUST_CHECK;
+
+bool file_exists(const char *path);
+
+/* Joins with one slash; the result is malloc'ed, the caller frees it; NULL only out of memory. */
+char *file_join(const char *dir, const char *name);
+
+#endif

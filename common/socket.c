@@ -1,0 +1,113 @@
+#include "common/socket.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/wire.h"
+
+static int set(void *socket, int option, const char *name, int v)
+{
+    if (zmq_setsockopt(socket, option, &v, sizeof v)) {
+        return err_set(E_SYSTEM, "ZeroMQ refused %s = %d: %s", name, v, zmq_strerror(zmq_errno()));
+    }
+    return 0;
+}
+
+static int set_options(void *socket, int type)
+{
+    const int64_t frame_max = WIRE_FRAME_MAX;
+    int rc = set(socket, ZMQ_LINGER, "LINGER", SOCKET_LINGER_MS);
+    rc = rc ? rc : set(socket, ZMQ_SNDHWM, "SNDHWM", SOCKET_HWM);
+    rc = rc ? rc : set(socket, ZMQ_RCVHWM, "RCVHWM", SOCKET_HWM);
+    rc = rc ? rc : set(socket, ZMQ_HANDSHAKE_IVL, "HANDSHAKE_IVL", SOCKET_HANDSHAKE_MS);
+    rc = rc ? rc : set(socket, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 50);
+    rc = rc ? rc : set(socket, ZMQ_RECONNECT_IVL_MAX, "RECONNECT_IVL_MAX", 1000);
+    if (rc == 0 && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max)) {
+        rc = err_set(E_SYSTEM, "ZeroMQ refused MAXMSGSIZE");
+    }
+    if (rc == 0 && type == ZMQ_ROUTER) {
+        rc = set(socket, ZMQ_ROUTER_MANDATORY, "ROUTER_MANDATORY", 1);
+    }
+    return rc;
+}
+
+int socket_new(void *ctx, int type, void **out)
+{
+    void *socket = zmq_socket(ctx, type);
+    if (!socket) {
+        return err_set(E_SYSTEM, "no ZeroMQ socket: %s", zmq_strerror(zmq_errno()));
+    }
+    const int rc = set_options(socket, type);
+    if (rc) {
+        zmq_close(socket);
+        return rc;
+    }
+    *out = socket;
+    return 0;
+}
+
+static bool starts(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+static bool is_local(const char *address)
+{
+    return starts(address, "ipc://") || starts(address, "inproc://") ||
+           starts(address, "tcp://127.") || starts(address, "tcp://localhost:") ||
+           starts(address, "tcp://[::1]:");
+}
+
+int socket_bind(void *socket, const char *address, bool insecure)
+{
+    if (!is_local(address) && !insecure) {
+        return err_set(
+            E_ARG,
+            "%s can be reached from other machines, and nothing there asks a peer who it is; "
+            "bind ipc:// or tcp://127.0.0.1, or say --insecure on a network you trust",
+            address);
+    }
+    if (zmq_bind(socket, address)) {
+        const int e = zmq_errno();
+        return err_set(e == EADDRINUSE ? E_BUSY : E_SYSTEM, "cannot bind %s: %s", address,
+                       zmq_strerror(e));
+    }
+    return 0;
+}
+
+int socket_connect(void *socket, const char *address)
+{
+    if (zmq_connect(socket, address)) {
+        return err_set(E_ARG, "cannot connect to %s: %s", address, zmq_strerror(zmq_errno()));
+    }
+    return 0;
+}
+
+int socket_address(void *socket, char *out, size_t n)
+{
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, out, &n)) {
+        return err_set(E_SYSTEM, "no bound address: %s", zmq_strerror(zmq_errno()));
+    }
+    return 0;
+}
+
+int socket_wait(void *socket, int64_t timeout_ms)
+{
+    zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+    const int n = zmq_poll(&item, 1, timeout_ms > INT_MAX ? INT_MAX : (long)timeout_ms);
+    if (n < 0) {
+        return zmq_errno() == EINTR
+                   ? 0
+                   : err_set(E_SYSTEM, "polling failed: %s", zmq_strerror(zmq_errno()));
+    }
+    return n;
+}
+
+void socket_free(void *socket)
+{
+    if (socket) {
+        zmq_close(socket);
+    }
+}

@@ -1,0 +1,200 @@
+#include "detector/detector.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "detector/arch.h"
+#include "detector/gemm.h"
+
+struct detector {
+    struct model model;
+    const struct arch *arch;
+    void *graph;
+    struct arch_shape shape;
+    struct detector_info info;
+    char name[128];
+};
+
+struct detector_session {
+    struct workspace workspace;
+    struct profile profile;
+};
+
+struct detector_options detector_options_default(void)
+{
+    return (struct detector_options){.min_boxes = -1, .max_boxes = -1, .conf_threshold = NAN};
+}
+
+static int check_options(const struct detector_options *o)
+{
+    if (o->max_boxes == 0 || o->max_boxes < -1 || o->min_boxes < -1 ||
+        (o->max_boxes > 0 && o->min_boxes > o->max_boxes)) {
+        return err_set(E_ARG, "between %d and %d regions cannot be exported", o->min_boxes,
+                       o->max_boxes);
+    }
+    return 0;
+}
+
+static int find_architecture(struct detector *det)
+{
+    const char *name = safetensors_metadata(det->model.file, "architecture");
+    if (!name) {
+        model_fail(&det->model, "the metadata does not name an \"architecture\"");
+        return det->model.rc;
+    }
+    det->arch = arch_find(name);
+    if (!det->arch) {
+        model_fail(&det->model, "the architecture \"%.60s\" is unknown; this pairmill has %s", name,
+                   arch_names());
+        return det->model.rc;
+    }
+    det->info.architecture = name;
+    return 0;
+}
+
+static void describe(struct detector *det)
+{
+    struct detector_info *info = &det->info;
+    char hex[ID_HEX];
+    info->digest = id_of_medium(safetensors_file(det->model.file));
+    id_to_hex(&info->digest, hex);
+    snprintf(det->name, sizeof det->name, "%.60s:%.16s", info->architecture, hex);
+    info->name = det->name;
+    info->dim = det->shape.dim;
+    info->classes = det->shape.classes;
+    info->max_regions = det->shape.max_regions;
+    info->objects = det->model.objects;
+    info->attributes = det->model.attributes;
+    for (size_t i = 0; i < safetensors_count(det->model.file); i++) {
+        info->parameters += safetensors_at(det->model.file, i)->count;
+    }
+}
+
+int detector_open(const char *path, const struct detector_options *options, struct detector **out)
+{
+    const struct detector_options defaults = detector_options_default();
+    options = options ? options : &defaults;
+    int rc = check_options(options);
+    struct detector *det = rc ? NULL : calloc(1, sizeof *det);
+    if (!det) {
+        return rc ? rc : err_set(E_NOMEM, "no memory for a detector");
+    }
+    rc = gemm_init();
+    rc = rc ? rc : model_open(path, &det->model);
+    if (rc) {
+        free(det);
+        return rc;
+    }
+    rc = find_architecture(det);
+    if (rc == 0) {
+        det->graph = det->arch->build(&det->model, options, &det->shape);
+        rc = model_finish(&det->model);
+    }
+    if (rc) {
+        detector_close(det);
+        return rc;
+    }
+    det->info.blas = gemm_name();
+    describe(det);
+    *out = det;
+    return 0;
+}
+
+void detector_close(struct detector *det)
+{
+    if (!det) {
+        return;
+    }
+    if (det->graph) {
+        det->arch->free(det->graph);
+    }
+    model_release(&det->model);
+    free(det);
+}
+
+const struct detector_info *detector_info(const struct detector *det)
+{
+    return &det->info;
+}
+
+const char *detector_metadata(const struct detector *det, const char *key)
+{
+    return safetensors_metadata(det->model.file, key);
+}
+
+int detector_session_new(const struct detector *det, struct detector_session **out)
+{
+    (void)det; /* a session fits every detector, but callers should not count on it */
+    *out = calloc(1, sizeof **out);
+    return *out ? 0 : err_set(E_NOMEM, "no memory for a detector session");
+}
+
+void detector_session_free(struct detector_session *session)
+{
+    if (session) {
+        workspace_release(&session->workspace);
+        free(session);
+    }
+}
+
+/* Runs the graph without computing, to learn what it would take. */
+static struct pass measure(const struct detector *det, const struct geometry *g,
+                           struct workspace *ws)
+{
+    struct pass pass = {.ws = ws, .dry = true};
+    struct detections ignored;
+    workspace_reset(ws, 1);
+    det->arch->run(det->graph, &pass, g, NULL, &ignored);
+    return pass;
+}
+
+int detector_cost(const struct detector *det, uint32_t width, uint32_t height,
+                  struct detector_cost *out)
+{
+    struct geometry g;
+    const int rc = preprocess_geometry(&det->shape.preprocess, width, height, &g);
+    if (rc) {
+        return rc;
+    }
+    struct workspace ws = {.memory = NULL};
+    const struct pass dry = measure(det, &g, &ws);
+    *out = (struct detector_cost){.macs = dry.macs,
+                                  .workspace_bytes = ws.peak,
+                                  .net_width = (uint32_t)g.net_width,
+                                  .net_height = (uint32_t)g.net_height};
+    return 0;
+}
+
+int detector_detect(const struct detector *det, struct detector_session *session,
+                    const struct detector_image *image, const struct detector_progress *progress,
+                    struct detections *out)
+{
+    struct geometry g;
+    int rc = preprocess_geometry(&det->shape.preprocess, image->width, image->height, &g);
+    if (rc) {
+        return rc;
+    }
+    const struct pass dry = measure(det, &g, &session->workspace);
+    rc = workspace_grow(&session->workspace, session->workspace.peak);
+    if (rc) {
+        return rc;
+    }
+    workspace_reset(&session->workspace, 0);
+    session->profile.rows = 0;
+    session->profile.current = -1;
+    struct pass pass = {.ws = &session->workspace,
+                        .profile = &session->profile,
+                        .progress = progress,
+                        .steps = dry.step};
+    det->arch->run(det->graph, &pass, &g, image->rgb, out);
+    pass_end(&pass);
+    return 0;
+}
+
+size_t detector_profile(const struct detector_session *session,
+                        const struct detector_profile_row **rows)
+{
+    *rows = session->profile.row;
+    return (size_t)session->profile.rows;
+}

@@ -1,0 +1,74 @@
+#include "detector/select.h"
+
+#include <string.h>
+
+#include "detector/nms.h"
+
+struct scratch {
+    uint64_t *matrix;
+    uint64_t *alive;
+    uint64_t *sort;
+    uint32_t *order;
+    float *score;
+};
+
+/* conf[i] = the best prob[i][c], c > 0, over the classes whose NMS box i survives; else 0. */
+static void surviving_conf(const float *prob, size_t n, size_t classes, const struct scratch *s,
+                           float *conf)
+{
+    memset(conf, 0, n * sizeof *conf);
+    for (size_t c = 1; c < classes; c++) {
+        for (size_t i = 0; i < n; i++) {
+            s->score[i] = prob[i * classes + c];
+        }
+        order_falling(s->score, n, s->order, s->sort);
+        nms_by_matrix(s->matrix, n, s->order, s->alive);
+        for (size_t i = 0; i < n; i++) {
+            if (s->score[i] > conf[i] && (s->alive[i / 64] >> (i % 64) & 1)) {
+                conf[i] = s->score[i];
+            }
+        }
+    }
+}
+
+static size_t count_to_export(const struct select_rule *rule, const float *conf,
+                              const uint32_t *order, size_t n)
+{
+    size_t count = 0;
+    while (count < n && (double)conf[order[count]] >= rule->threshold) {
+        count++;
+    }
+    if (count < (size_t)rule->min_boxes) {
+        count = (size_t)rule->min_boxes;
+    }
+    if (count > (size_t)rule->max_boxes) {
+        count = (size_t)rule->max_boxes;
+    }
+    return count < n ? count : n;
+}
+
+size_t select_regions(const struct select_rule *rule, struct pass *pass, const struct box *box,
+                      const float *prob, size_t n, size_t room, size_t classes, uint32_t *chosen,
+                      float *conf)
+{
+    struct scratch s;
+    s.matrix = workspace_take(pass->ws, room * nms_words(room), sizeof *s.matrix);
+    s.alive = workspace_take(pass->ws, nms_words(room), sizeof *s.alive);
+    s.sort = workspace_take(pass->ws, 2 * room, sizeof *s.sort);
+    s.order = workspace_take(pass->ws, room, sizeof *s.order);
+    s.score = pass_floats(pass, room);
+    size_t count = (size_t)rule->max_boxes; /* the most there can be: what a dry pass counts on */
+    if (pass_step(pass, "class NMS", 0)) {
+        nms_matrix(box, n, rule->class_nms, 1, s.matrix);
+        surviving_conf(prob, n, classes, &s, conf);
+        order_falling(conf, n, s.order, s.sort);
+        count = count_to_export(rule, conf, s.order, n);
+        memcpy(chosen, s.order, count * sizeof *chosen);
+    }
+    pass_give(pass, s.score);
+    pass_give(pass, s.order);
+    pass_give(pass, s.sort);
+    pass_give(pass, s.alive);
+    pass_give(pass, s.matrix);
+    return count;
+}

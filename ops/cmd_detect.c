@@ -1,0 +1,270 @@
+/* pairmill detect: images in, regions out, without a corpus. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/paths.h"
+#include "ops/command.h"
+#include "ops/model_files.h"
+#include "ops/regions.h"
+#include "workers/decoder.h"
+
+static const char usage[] =
+    "usage: pairmill detect [OPTION...] IMAGE...\n"
+    "\n"
+    "Finds the regions of each JPEG or PNG and prints them as a table.\n"
+    "  --model FILE          the detector (.safetensors); default: the demo detector\n"
+    "  --json                one JSON object a line instead\n"
+    "  --tsv[=lxmert|butd]   one line of base64 fields instead, as LXMERT or BUTD wrote them\n"
+    "  --npz PATH            also UNITER's arrays: a .npz file, or a folder for one an image\n"
+    "  --draw PATH           also the photo with the regions named: a .png file, or a folder\n"
+    "  --min N, --max N      export at least, at most so many regions (--min 36 --max 36)\n"
+    "  --threshold X         of the confidence\n"
+    "  --profile             where the CPU time went, by layer, to standard error\n";
+
+enum { REGIONS_MAX = 4096 };
+
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
+
+struct detect_options {
+    const char *model;
+    const char *npz;
+    const char *draw;
+    enum format format;
+    bool profile;
+    struct detector_options detector;
+};
+
+struct detect_run {
+    const struct detect_options *options;
+    struct detector *detector;
+    struct detector_session *session;
+    struct decoder *decoder;
+    struct buf bytes;
+};
+
+/* "photos/cat.01.jpg" -> "cat.01"; malloc'ed. */
+static char *stem_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *stem = strdup(slash ? slash + 1 : path);
+    char *dot = stem ? strrchr(stem, '.') : NULL;
+    if (dot && dot != stem) {
+        *dot = '\0';
+    }
+    return stem;
+}
+
+/* PATH itself when it ends with `extension`, else PATH/<stem><extension> in a folder made for it.
+ */
+static int output_path(const char *path, const char *stem, const char *extension, char **out)
+{
+    const size_t n = strlen(path);
+    const size_t e = strlen(extension);
+    if (n > e && strcmp(path + n - e, extension) == 0) {
+        *out = strdup(path);
+        return *out ? 0 : err_set(E_NOMEM, "no memory for a path");
+    }
+    const int rc = file_make_dirs(path);
+    if (rc) {
+        return rc;
+    }
+    return asprintf(out, "%s/%s%s", path, stem, extension) < 0
+               ? err_set(E_NOMEM, "no memory for a path")
+               : 0;
+}
+
+static int print_regions(const struct detect_options *o, const struct regions *r)
+{
+    switch (o->format) {
+    case FORMAT_JSON: return regions_print_json(r, stdout);
+    case FORMAT_LXMERT: return regions_print_tsv(r, REGIONS_TSV_LXMERT, stdout);
+    case FORMAT_BUTD: return regions_print_tsv(r, REGIONS_TSV_BUTD, stdout);
+    default: regions_print_table(r, stdout); return 0;
+    }
+}
+
+static int write_npz(const struct detect_options *o, const struct regions *r)
+{
+    char *path = NULL;
+    int rc = output_path(o->npz, r->id, ".npz", &path);
+    rc = rc ? rc : regions_write_npz(r, path);
+    free(path);
+    return rc;
+}
+
+static int draw(const struct detect_options *o, const struct regions *r, const uint8_t *rgb)
+{
+    char *path = NULL;
+    int rc = output_path(o->draw, r->id, ".png", &path);
+    rc = rc ? rc : regions_draw(r, rgb, path);
+    free(path);
+    return rc;
+}
+
+static void print_profile(const struct detector_session *session)
+{
+    const struct detector_profile_row *row;
+    const size_t n = detector_profile(session, &row);
+    double seconds = 0;
+    double macs = 0;
+    for (size_t i = 0; i < n; i++) {
+        seconds += row[i].seconds;
+        macs += (double)row[i].macs;
+    }
+    fprintf(stderr, "%-24s %10s %7s %10s %9s\n", "layer", "CPU ms", "share", "GMAC", "GFLOP/s");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(stderr, "%-24s %10.2f %6.1f%% %10.3f %9.1f\n", row[i].layer, 1e3 * row[i].seconds,
+                100 * row[i].seconds / seconds, (double)row[i].macs * 1e-9,
+                2e-9 * (double)row[i].macs / row[i].seconds);
+    }
+    fprintf(stderr, "%-24s %10.2f %6.1f%% %10.3f %9.1f\n", "all", 1e3 * seconds, 100.0, macs * 1e-9,
+            2e-9 * macs / seconds);
+}
+
+static int decode_file(struct detect_run *run, const char *path, struct image *image)
+{
+    buf_reset(&run->bytes);
+    int rc = file_read(path, &run->bytes);
+    if (rc) {
+        return rc; /* names the file already */
+    }
+    rc = decoder_start(run->decoder, 0, buf_view(&run->bytes));
+    rc = rc ? rc : decoder_finish(run->decoder, 0, image);
+    return rc ? err_set(rc, "%s: %s", path, err_text()) : 0;
+}
+
+static int detect_image(struct detect_run *run, const char *path)
+{
+    struct image image;
+    struct detections found;
+    int rc = decode_file(run, path, &image);
+    if (rc) {
+        return rc;
+    }
+    const struct detector_image input = {image.rgb, image.width, image.height};
+    rc = detector_detect(run->detector, run->session, &input, NULL, &found);
+    if (rc) {
+        return err_set(rc, "%s: %s", path, err_text());
+    }
+    char *stem = stem_of(path);
+    const struct regions regions = {
+        path, stem ? stem : "", image.width, image.height, detector_info(run->detector), &found};
+    rc = print_regions(run->options, &regions);
+    rc = rc || !run->options->npz ? rc : write_npz(run->options, &regions);
+    rc = rc || !run->options->draw ? rc : draw(run->options, &regions, image.rgb);
+    if (!rc && run->options->profile) {
+        print_profile(run->session);
+    }
+    free(stem);
+    return rc;
+}
+
+static int open_run(struct detect_run *run, const struct detect_options *o)
+{
+    char *found = NULL;
+    *run = (struct detect_run){.options = o};
+    buf_init(&run->bytes, DECODER_BYTES_MAX);
+    int rc = o->model ? 0 : paths_find_data(DEMO_MODEL_FILE, &found);
+    rc = rc ? rc : detector_open(o->model ? o->model : found, &o->detector, &run->detector);
+    rc = rc ? rc : detector_session_new(run->detector, &run->session);
+    rc = rc ? rc : decoder_new(&run->decoder);
+    free(found);
+    return rc;
+}
+
+static void close_run(struct detect_run *run)
+{
+    decoder_free(run->decoder);
+    detector_session_free(run->session);
+    detector_close(run->detector);
+    buf_release(&run->bytes);
+}
+
+/* Goes on after an image that cannot be read, and tells at the end that there was one. */
+static int detect_all(const struct detect_options *o, int n, char **path)
+{
+    struct detect_run run;
+    int rc = open_run(&run, o);
+    int status = rc ? command_fail("detect", rc) : EXIT_OK;
+    if (!rc && o->profile) {
+        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->blas);
+    }
+    for (int i = 0; i < n && !rc; i++) {
+        const int failed = detect_image(&run, path[i]);
+        status = failed ? command_fail("detect", failed) : status;
+    }
+    close_run(&run);
+    return status;
+}
+
+static bool parse_format(const char *word, enum format *out)
+{
+    *out = word && strcmp(word, "butd") == 0 ? FORMAT_BUTD : FORMAT_LXMERT;
+    return !word || *out == FORMAT_BUTD || strcmp(word, "lxmert") == 0;
+}
+
+/* A whole number from `least` to REGIONS_MAX, or a sentence and false. */
+static bool parse_count(const char *option, const char *text, int least, int *out)
+{
+    char *end;
+    const long n = strtol(text, &end, 10);
+    *out = (int)n;
+    if (!*text || *end || n < least || n > REGIONS_MAX) {
+        fprintf(stderr, "pairmill detect: --%s takes a whole number from %d to %d, not \"%s\"\n",
+                option, least, REGIONS_MAX, text);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_threshold(const char *text, float *out)
+{
+    char *end;
+    *out = strtof(text, &end);
+    if (!*text || *end || !(*out >= 0 && *out <= 1)) {
+        fprintf(stderr, "pairmill detect: --threshold takes a number from 0 to 1, not \"%s\"\n",
+                text);
+        return false;
+    }
+    return true;
+}
+
+int cmd_detect(int argc, char **argv)
+{
+    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"tsv", optional_argument, NULL, 't'},
+                                            {"npz", required_argument, NULL, 'z'},
+                                            {"draw", required_argument, NULL, 'd'},
+                                            {"min", required_argument, NULL, 'n'},
+                                            {"max", required_argument, NULL, 'x'},
+                                            {"threshold", required_argument, NULL, 'c'},
+                                            {"profile", no_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    struct detect_options o = {.detector = detector_options_default()};
+    bool ok = true;
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'm': o.model = optarg; break;
+        case 'j': o.format = FORMAT_JSON; break;
+        case 't': ok = ok && parse_format(optarg, &o.format); break;
+        case 'z': o.npz = optarg; break;
+        case 'd': o.draw = optarg; break;
+        case 'n': ok = ok && parse_count("min", optarg, 0, &o.detector.min_boxes); break;
+        case 'x': ok = ok && parse_count("max", optarg, 1, &o.detector.max_boxes); break;
+        case 'c': ok = ok && parse_threshold(optarg, &o.detector.conf_threshold); break;
+        case 'p': o.profile = true; break;
+        case 'h': fputs(usage, stdout); return EXIT_OK;
+        default: ok = false;
+        }
+    }
+    if (!ok || optind == argc) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    return detect_all(&o, argc - optind, argv + optind);
+}

@@ -1,0 +1,189 @@
+/* The second look at relations.  The first scores each pair of objects alone; but in "a woman
+ * following a man on a hill" either may be on the hill, and hardly both.  So each pair's best
+ * candidates are ranked again, now by what the first look found for the pairs around it. */
+#include "sceneparse/rank.h"
+
+/* What the first look found around one candidate: best scores of other pairs, 0 if none. */
+struct around {
+    int subject;     /* that have its subject as an end */
+    int object;      /* that have its object as an end */
+    int into_object; /* that have the same object */
+    int rival;       /* with the same relation words and object, another subject */
+    int sibling;     /* with the same relation words and subject, another object */
+    int path;        /* the weaker half of a path from subject to object over a third one */
+    int rival_near;  /* whether that other subject stands nearer to the relation's words */
+    int sibling_near;
+};
+
+static int max_of(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static int min_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* -10..10 in steps of a third of a nat. */
+static uint64_t bucket(int score)
+{
+    const int b = score / (RANK_SCALE / 3);
+    return (uint64_t)(max_of(-10, min_of(10, b)) + 10);
+}
+
+/* -3..3 in steps of a nat. */
+static uint64_t coarse(int score)
+{
+    const int b = score > 0 ? 1 + score / RANK_SCALE : score < 0 ? -1 + score / RANK_SCALE : 0;
+    return (uint64_t)(max_of(-3, min_of(3, b)) + 3);
+}
+
+static int far(int a, int b)
+{
+    return a < b ? b - a : a - b;
+}
+
+static int touches(const struct pair *p, int object)
+{
+    return p->left == object || p->right == object;
+}
+
+static int other_end(const struct pair *p, int object)
+{
+    return p->left == object ? p->right : p->left;
+}
+
+/* The best score between objects a and b. */
+static int between(const struct segment *s, int a, int b)
+{
+    for (uint32_t i = 0; i < s->pair_count; i++) {
+        if (touches(&s->pairs[i], a) && other_end(&s->pairs[i], a) == b) {
+            return s->pairs[i].best[0].score;
+        }
+    }
+    return -10 * RANK_SCALE;
+}
+
+static struct around look_around(const struct segment *s, const struct pair *own,
+                                 const struct candidate *c)
+{
+    const int none = -10 * RANK_SCALE;
+    struct around a = {none, none, none, none, none, none, 0, 0};
+    for (uint32_t i = 0; i < s->pair_count; i++) {
+        const struct pair *p = &s->pairs[i];
+        if (p == own || p->left == p->right) {
+            continue;
+        }
+        const struct candidate *d = &p->best[0];
+        if (touches(p, c->subject)) {
+            a.subject = max_of(a.subject, d->score);
+            const int third = other_end(p, c->subject);
+            if (d->score > 0 && third != c->object) {
+                a.path = max_of(a.path, min_of(d->score, between(s, third, c->object)));
+            }
+        }
+        if (touches(p, c->object)) {
+            a.object = max_of(a.object, d->score);
+        }
+        if (d->object == c->object) {
+            a.into_object = max_of(a.into_object, d->score);
+        }
+        if (c->relation == REL_UNSAID || d->relation != c->relation) {
+            continue;
+        }
+        if (d->object == c->object && d->score > a.rival) {
+            a.rival = d->score;
+            a.rival_near = far(d->subject, c->relation) < far(c->subject, c->relation);
+        }
+        if (d->subject == c->subject && d->score > a.sibling) {
+            a.sibling = d->score;
+            a.sibling_near = far(d->object, c->relation) < far(c->object, c->relation);
+        }
+    }
+    return a;
+}
+
+void choice_features(const struct segment *s, const struct pair *pair, uint32_t which,
+                     struct keys *k)
+{
+    const struct candidate *c = &pair->best[which];
+    const struct around a = look_around(s, pair, c);
+    const uint64_t b = bucket(c->score);
+    const uint64_t lonely = (uint64_t)(a.subject <= 0) | (uint64_t)(a.object <= 0) << 1;
+    const uint64_t place = relation_place(s, c->subject, c->object, c->relation);
+    const uint64_t near = (uint64_t)a.rival_near | (uint64_t)a.sibling_near << 1;
+    const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
+    const uint64_t label = hash_mix(c->label, 11);
+    const int second = pair->n > 1 ? pair->best[which == 0].score : -10 * RANK_SCALE;
+    key_add2(k, 120, b, which);
+    key_add3(k, 121, b, coarse(a.subject), coarse(a.object));
+    key_add3(k, 122, b, coarse(a.into_object), place & 7);
+    key_add3(k, 123, b, coarse(a.rival), near & 1);
+    key_add3(k, 124, b, coarse(a.sibling), near & 2);
+    key_add3(k, 125, b, coarse(a.path), lonely);
+    key_add3(k, 126, b, coarse(c->score - second), which);
+    key_add3(k, 127, b, lonely, capped(s->pair_count, 7));
+    key_add3(k, 128, b, place, lonely);
+    key_add3(k, 129, label, lonely, which);
+    key_add3(k, 130, word, lonely, coarse(a.rival));
+    key_add3(k, 131, label, coarse(a.path), which);
+    key_add3(k, 132, place, coarse(a.rival), coarse(a.sibling));
+    key_add3(k, 133, place, coarse(a.subject), coarse(a.object));
+    key_add3(k, 134, coarse(c->score), hash_mix(coarse(a.rival), coarse(a.sibling)),
+             hash_mix(near, lonely));
+    key_add3(k, 135, coarse(c->score), hash_mix(coarse(a.path), coarse(a.into_object)), lonely);
+    key_add3(k, 136, coarse(c->score), word, coarse(a.path));
+}
+
+/* How far below "none" a relation may score if it is the only place for its words. */
+enum { RESCUE = RANK_SCALE };
+
+/* Relation words that found no place: where they fit best, if not too badly. */
+static void rescue(struct segment *s)
+{
+    for (uint32_t r = 0; r < s->span_count; r++) {
+        int used = s->spans[r].type != SG_RELATION;
+        for (uint32_t i = 0; i < s->relation_count; i++) {
+            used |= s->relations[i].relation == r;
+        }
+        const struct candidate *best = NULL;
+        for (uint32_t i = 0; i < s->pair_count && !used; i++) {
+            for (uint32_t c = 0; c < s->pairs[i].n; c++) {
+                const struct candidate *d = &s->pairs[i].best[c];
+                if (d->relation == r && (!best || d->score > best->score)) {
+                    best = d;
+                }
+            }
+        }
+        if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
+            s->relations[s->relation_count++] =
+                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+        }
+    }
+}
+
+void relations_run(const struct sg_model *m, struct segment *s)
+{
+    relations_propose(m, s);
+    s->relation_count = 0;
+    for (uint32_t i = 0; i < s->pair_count && s->relation_count < 4 * NODE_MAX; i++) {
+        const struct pair *p = &s->pairs[i];
+        int best_score = 0;
+        const struct candidate *best = NULL;
+        for (uint32_t c = 0; c < p->n; c++) {
+            struct keys k = {0};
+            choice_features(s, p, c, &k);
+            const int score = rank_score(&m->choice_rank, &k);
+            if (score > best_score) {
+                best_score = score;
+                best = &p->best[c];
+            }
+        }
+        if (best) {
+            s->relations[s->relation_count++] =
+                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+        }
+    }
+    rescue(s);
+}

@@ -1,0 +1,338 @@
+/* Pairs of objects -> relations: for each ordered pair of near objects, a log-linear ranker over
+ * the relation words around them and the names that training gave to such words, against "none". */
+#include <string.h>
+
+#include "sceneparse/rank.h"
+
+enum where { BETWEEN, BEFORE, AFTER, UNSAID };
+
+static enum where where_is(const struct segment *s, int subject, int object, int relation)
+{
+    if (relation == REL_UNSAID) {
+        return UNSAID;
+    }
+    const int lo = subject < object ? subject : object;
+    const int hi = subject < object ? object : subject;
+    (void)s;
+    return relation < lo ? BEFORE : relation > hi ? AFTER : BETWEEN;
+}
+
+unsigned relation_place(const struct segment *s, int subject, int object, int relation)
+{
+    const int lo = subject < object ? subject : object;
+    const int hi = subject < object ? object : subject;
+    const enum where w = where_is(s, subject, object, relation);
+    unsigned a = spans_between(s, lo, hi, SG_OBJECT);
+    unsigned b = 0;
+    if (w == BETWEEN) {
+        a = spans_between(s, lo, relation, SG_OBJECT);
+        b = spans_between(s, relation, hi, SG_OBJECT);
+    } else if (w != UNSAID) {
+        b = spans_between(s, relation, w == BEFORE ? lo : hi, SG_OBJECT);
+    }
+    return (unsigned)w | (subject < object ? 0u : 4u) | (subject == object ? 1u << 9 : 0u) |
+           capped(a, 7) << 3 | capped(b, 7) << 6;
+}
+
+const struct naming *naming_find(const struct naming_table *t, uint64_t key)
+{
+    const uint32_t mask = (1u << t->bits) - 1;
+    const uint32_t low = (uint32_t)key | 1u;
+    uint32_t i = (uint32_t)(key >> (64 - t->bits));
+    for (uint32_t steps = 0; steps <= mask; steps++, i = (i + 1) & mask) {
+        if (t->slots[i].key == low) {
+            return &t->slots[i];
+        }
+        if (t->slots[i].key == 0) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+uint64_t span_naming_key(const struct segment *s, const struct span *span)
+{
+    uint64_t h = span->type;
+    for (int i = span->beg; i < span->end; i++) {
+        const struct word *w = word_at(s, i);
+        h = hash_mix(h, span->type == SG_RELATION ? w->verb_hash : w->form);
+    }
+    return h;
+}
+
+size_t span_lemmas(const struct segment *s, const struct span *span, char out[LABEL_MAX])
+{
+    size_t n = 0;
+    for (int i = span->beg; i < span->end; i++) {
+        const struct word *w = word_at(s, i);
+        const struct text t = span->type == SG_RELATION && i == span->beg     ? w->verb
+                              : span->type == SG_OBJECT && i == span->end - 1 ? w->noun
+                                                                              : w->text;
+        if (n + t.n + 2 > LABEL_MAX) {
+            break;
+        }
+        if (n > 0) {
+            out[n++] = ' ';
+        }
+        memcpy(out + n, t.p, t.n);
+        n += t.n;
+    }
+    out[n] = 0;
+    return n;
+}
+
+static int add_names(const struct sg_model *m, const struct segment *s, struct candidate c, int n,
+                     struct candidate out[CANDIDATES_MAX])
+{
+    const struct naming *naming =
+        naming_find(&m->namings, span_naming_key(s, &s->spans[c.relation]));
+    if (!naming) {
+        c.label = STRING_NONE;
+        c.weight = 99;
+        out[n] = c;
+        return n + 1;
+    }
+    for (uint32_t i = 0; i < naming->count && n < CANDIDATES_MAX; i++) {
+        const struct name *name = &m->namings.names[naming->first + i];
+        c.label = name->string;
+        c.weight = name->weight;
+        out[n++] = c;
+    }
+    return n;
+}
+
+static int add_direction(const struct sg_model *m, const struct segment *s, int subject, int object,
+                         int n, struct candidate out[CANDIDATES_MAX])
+{
+    const int lo = subject < object ? subject : object;
+    const int hi = subject < object ? object : subject;
+    const int first = lo - 8 < 0 ? 0 : lo - 8;
+    const int last = hi + 8 > (int)s->span_count ? (int)s->span_count : hi + 8;
+    struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0, 0};
+    const int limit = n + CANDIDATES_MAX / 2 - 16;
+    for (int r = first; r < last && n < limit; r++) {
+        if (s->spans[r].type == SG_RELATION &&
+            m->relation_places[relation_place(s, subject, object, r)]) {
+            c.relation = (uint16_t)r;
+            n = add_names(m, s, c, n, out);
+        }
+    }
+    if (subject != object && m->relation_places[relation_place(s, subject, object, REL_UNSAID)]) {
+        for (uint32_t i = 0; i < m->unsaid_count && n < limit + 12; i++) {
+            c.relation = REL_UNSAID;
+            c.label = m->unsaid[i];
+            c.weight = 0;
+            out[n++] = c;
+        }
+    }
+    return n;
+}
+
+int relation_candidates(const struct sg_model *m, const struct segment *s, int left, int right,
+                        struct candidate out[CANDIDATES_MAX])
+{
+    const int n = add_direction(m, s, left, right, 0, out);
+    if (left == right) {
+        return n;
+    }
+    return add_direction(m, s, right, left, n, out);
+}
+
+void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k)
+{
+    const int right = object > subject;
+    const struct span *l = &s->spans[right ? subject : object];
+    const struct span *r = &s->spans[right ? object : subject];
+    const uint64_t objects = capped(spans_between(s, subject, object, SG_OBJECT), 4);
+    const uint64_t rels = capped(spans_between(s, subject, object, SG_RELATION), 3);
+    const uint64_t place =
+        (uint64_t)right | objects << 1 | rels << 4 | (uint64_t)(subject == object) << 6;
+    const uint64_t distance = distance_bucket((unsigned)(r->beg - l->end));
+    const uint64_t subj = head_of(s, subject)->noun_hash;
+    const uint64_t obj = head_of(s, object)->noun_hash;
+    const uint64_t shape = shape_hash(s, l->end, r->beg);
+    key_add(k, 20, place);
+    key_add2(k, 21, place, distance);
+    key_add2(k, 22, subj, obj);
+    key_add2(k, 23, subj, place);
+    key_add2(k, 24, obj, place);
+    key_add2(k, 25, words_hash(s, l->end, r->beg), (uint64_t)right);
+    key_add2(k, 26, shape, (uint64_t)right);
+    key_add3(k, 27, shape, subj, (uint64_t)right);
+    key_add3(k, 28, shape, obj, (uint64_t)right);
+    key_add3(k, 29, word_at(s, l->beg)[-1].form, word_at(s, r->end)->form, place);
+    key_add2(k, 30, word_at(s, r->beg)[-1].form, place);
+    key_add2(k, 31, word_at(s, l->end)->form, place);
+    key_add3(k, 32, word_at(s, r->end)->class, place, 0);
+    key_add3(k, 34, head_of(s, subject)->sense, head_of(s, object)->sense, place);
+    key_add3(k, 35, head_of(s, subject)->field, head_of(s, object)->field, place);
+    key_add2(k, 36, head_of(s, subject)->sense, place);
+    key_add2(k, 37, head_of(s, object)->sense, place);
+    key_add3(k, 33, head_of(s, subject)->class, head_of(s, object)->class, place);
+}
+
+static uint64_t side_shape(const struct segment *s, int from, int to)
+{
+    return from <= to ? shape_hash(s, from, to) : hash_mix(shape_hash(s, to, from), 5);
+}
+
+void relation_span_features(const struct segment *s, int subject, int object, int relation,
+                            struct keys *k)
+{
+    const uint64_t place = relation_place(s, subject, object, relation);
+    if (relation == REL_UNSAID) {
+        key_add(k, 40, place);
+        return;
+    }
+    const struct span *sub = &s->spans[subject];
+    const struct span *obj = &s->spans[object];
+    const struct span *rel = &s->spans[relation];
+    const uint64_t word = span_hash(s, relation);
+    const uint64_t subj_head = head_of(s, subject)->noun_hash;
+    const uint64_t obj_head = head_of(s, object)->noun_hash;
+    const uint64_t to_subj = side_shape(s, rel->beg >= sub->end ? sub->end : rel->end,
+                                        rel->beg >= sub->end ? rel->beg : sub->beg);
+    const uint64_t to_obj = side_shape(s, rel->beg >= obj->end ? obj->end : rel->end,
+                                       rel->beg >= obj->end ? rel->beg : obj->beg);
+    const struct word *first = word_at(s, rel->beg);
+    const struct word *last = word_at(s, rel->end - 1);
+    key_add(k, 41, place);
+    key_add2(k, 42, place, word);
+    key_add3(k, 43, place, word, subj_head);
+    key_add3(k, 44, place, word, obj_head);
+    key_add2(k, 45, to_subj, place);
+    key_add2(k, 46, to_obj, place);
+    key_add3(k, 47, to_subj, to_obj, place);
+    key_add3(k, 48, to_subj, first->class, place);
+    key_add3(k, 49, to_obj, last->form, place);
+    key_add2(k, 50, first->suffix, place);
+    key_add3(k, 51, first[-1].form, last[1].form, place);
+    key_add3(k, 52, first[-1].form, word, place);
+    key_add3(k, 53, first->suffix, last->form, place);
+    key_add3(k, 54, words_hash(s, rel->end, obj->beg), place, word);
+    key_add2(k, 55, last[1].form, place);
+    key_add3(k, 56, first->class, last->class, place);
+    key_add3(k, 57, capped(spans_between(s, subject, relation, SG_RELATION), 3),
+             capped(spans_between(s, object, relation, SG_RELATION), 3), place);
+    key_add3(k, 58, word, to_subj, place);
+    key_add3(k, 60, place, word, head_of(s, subject)->sense);
+    key_add3(k, 61, place, word, head_of(s, object)->sense);
+    key_add3(k, 62, place, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
+    key_add3(k, 59, to_subj, subj_head, place);
+}
+
+static uint64_t label_hash(const struct segment *s, const struct candidate *c)
+{
+    return c->label != STRING_NONE ? hash_mix(c->label, 11)
+                                   : hash_mix(span_hash(s, c->relation), 12);
+}
+
+void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k)
+{
+    const int subject = c->subject;
+    const int object = c->object;
+    const uint64_t label = label_hash(s, c);
+    const uint64_t place = relation_place(s, subject, object, c->relation);
+    const uint64_t way = place & (7 | 1 << 9);
+    const uint64_t subj = head_of(s, subject)->noun_hash;
+    const uint64_t obj = head_of(s, object)->noun_hash;
+    const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
+    key_add(k, 70, label);
+    key_add2(k, 71, label, place);
+    key_add3(k, 72, label, subj, way);
+    key_add3(k, 73, label, obj, way);
+    key_add3(k, 74, label, hash_mix(subj, obj), way);
+    key_add2(k, 75, label, word);
+    key_add3(k, 76, label, word, obj);
+    key_add3(k, 77, label, word, subj);
+    const uint64_t subj_sense = head_of(s, subject)->sense;
+    const uint64_t obj_sense = head_of(s, object)->sense;
+    key_add3(k, 92, label, subj_sense, way);
+    key_add3(k, 93, label, obj_sense, way);
+    key_add3(k, 94, label, hash_mix(subj_sense, obj_sense), way);
+    key_add3(k, 95, label, word, hash_mix(subj_sense, obj_sense));
+    key_add3(k, 96, label, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
+    const uint64_t kind = c->relation == REL_UNSAID ? 50 : c->weight;
+    key_add(k, 78, kind);
+    key_add2(k, 86, kind, place);
+    if (c->relation == REL_UNSAID) {
+        const struct span *l = &s->spans[subject < object ? subject : object];
+        const struct span *r = &s->spans[subject < object ? object : subject];
+        key_add3(k, 79, label, words_hash(s, l->end, r->beg), way);
+        key_add3(k, 80, label, shape_hash(s, l->end, r->beg), way);
+        key_add3(k, 81, label, word_at(s, r->beg)[-1].form, place);
+        key_add3(k, 82, label, word_at(s, l->end)->form, place);
+    } else {
+        const uint64_t own = c->weight & 1;
+        const struct span *rel = &s->spans[c->relation];
+        key_add2(k, 87, own, place);
+        key_add3(k, 88, own, place, word_at(s, rel->beg)->suffix);
+        key_add3(k, 89, own, place, word_at(s, rel->end - 1)->form);
+        key_add3(k, 90, own, (uint64_t)(rel->end - rel->beg), way);
+        key_add3(k, 91, own, word, way);
+        key_add3(k, 83, label, head_of(s, c->relation)->suffix, way);
+        key_add3(k, 84, label, word_at(s, s->spans[c->relation].end)->form, way);
+        key_add3(k, 85, label, word_at(s, s->spans[c->relation].beg)[-1].form, way);
+    }
+}
+
+static void keep_best(struct pair *pair, const struct candidate *c)
+{
+    uint32_t at = pair->n < BEST ? pair->n++ : BEST;
+    for (; at > 0 && pair->best[at - 1].score < c->score; at--) {
+        if (at < BEST) {
+            pair->best[at] = pair->best[at - 1];
+        }
+    }
+    if (at < BEST) {
+        pair->best[at] = *c;
+    }
+}
+
+/* Scores everything that may hold between two objects; "none" scores 0. */
+static void propose(const struct sg_model *m, const struct segment *s, struct pair *pair)
+{
+    struct candidate c[CANDIDATES_MAX];
+    const int n = relation_candidates(m, s, pair->left, pair->right, c);
+    int pair_score = 0;
+    int span_score = 0;
+    for (int i = 0; i < n; i++) {
+        struct keys k = {0};
+        const int turned = i == 0 || c[i].subject != c[i - 1].subject;
+        if (turned) {
+            relation_pair_features(s, c[i].subject, c[i].object, &k);
+            pair_score = rank_score(&m->relation_rank, &k);
+            k.n = 0;
+        }
+        if (turned || c[i].relation != c[i - 1].relation) {
+            relation_span_features(s, c[i].subject, c[i].object, c[i].relation, &k);
+            span_score = rank_score(&m->relation_rank, &k);
+            k.n = 0;
+        }
+        relation_label_features(s, &c[i], &k);
+        c[i].score = pair_score + span_score + rank_score(&m->relation_rank, &k);
+        keep_best(pair, &c[i]);
+    }
+}
+
+void relations_propose(const struct sg_model *m, struct segment *s)
+{
+    uint16_t objects[NODE_MAX];
+    int n = 0;
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        if (s->spans[i].type == SG_OBJECT) {
+            objects[n++] = (uint16_t)i;
+        }
+    }
+    s->pair_count = 0;
+    for (int i = 0; i < n; i++) {
+        for (int j = i; j < n && j <= i + REACH; j++) {
+            struct pair *pair = &s->pairs[s->pair_count];
+            pair->left = objects[i];
+            pair->right = objects[j];
+            pair->n = 0;
+            propose(m, s, pair);
+            s->pair_count += pair->n > 0;
+        }
+    }
+}

@@ -1,0 +1,264 @@
+#include "sceneparse/render.h"
+
+#include <utf8proc.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *label_of(const struct sg_graph *g, uint32_t node)
+{
+    return g->labels + g->nodes[node].label;
+}
+
+static const char *name_of(const struct sg_graph *g, uint32_t node)
+{
+    return g->labels + g->nodes[node].name;
+}
+
+static const char *const type_names[] = {"", "object", "attribute", "relation"};
+
+/* ---- the tree ---- */
+
+/* The caption with [objects], {attributes} and <relations> marked. */
+static int render_marked(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
+{
+    static const char open[] = " [{<";
+    static const char close[] = " ]}>";
+    int rc = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < g->node_count && !rc; i++) {
+        const struct sg_node *v = &g->nodes[i];
+        if (v->beg == v->end || v->beg < at) {
+            continue; /* unsaid, or the same words as the node before */
+        }
+        rc = buf_append(out, text + at, v->beg - at);
+        rc = rc ? rc : buf_append(out, &open[v->type], 1);
+        rc = rc ? rc : buf_append(out, text + v->beg, v->end - v->beg);
+        rc = rc ? rc : buf_append(out, &close[v->type], 1);
+        at = v->end;
+    }
+    rc = rc ? rc : buf_append(out, text + at, n - at);
+    return rc ? rc : buf_append(out, "\n", 1);
+}
+
+enum { DEPTH_MAX = 32 };
+
+struct tree {
+    const struct sg_graph *g;
+    struct buf *out;
+    uint8_t *seen; /* [node_count] */
+};
+
+static int render_indent(struct tree *t, int depth)
+{
+    return buf_printf(t->out, "%*s", 2 * depth + 2, "");
+}
+
+/* An object, its attributes, and below each of its relations the object at the other end; an
+ * object that was printed already is only named. */
+static int render_object(struct tree *t, uint32_t object, int depth)
+{
+    const struct sg_graph *g = t->g;
+    const int known = t->seen[object];
+    t->seen[object] = 1;
+    int rc = buf_printf(t->out, "%s", label_of(g, object));
+    for (uint32_t i = 0; i < g->edge_count && !rc && !known; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        if (e->subject == object && e->object == SG_NONE) {
+            rc = buf_printf(t->out, " {%s}", label_of(g, e->node));
+        }
+    }
+    rc = rc ? rc : buf_append(t->out, "\n", 1);
+    for (uint32_t i = 0; i < g->edge_count && !rc && !known && depth < DEPTH_MAX; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        if (e->subject == object && e->object != SG_NONE) {
+            rc = render_indent(t, depth + 1);
+            rc = rc ? rc
+                    : buf_printf(t->out, g->nodes[e->node].implicit ? "(%s) " : "<%s> ",
+                                 label_of(g, e->node));
+            rc = rc ? rc : render_object(t, e->object, depth + 1);
+        }
+    }
+    return rc;
+}
+
+static int is_target(const struct sg_graph *g, uint32_t node)
+{
+    for (uint32_t i = 0; i < g->edge_count; i++) {
+        if (g->edges[i].object == node) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int render_tree(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
+{
+    struct tree t = {g, out, calloc((size_t)g->node_count + 1, 1)};
+    if (!t.seen) {
+        return err_set(E_NOMEM, "out of memory for a tree of %u nodes", g->node_count);
+    }
+    int rc = render_marked(g, text, n, out);
+    for (int roots = 1; roots >= 0; roots--) { /* then what only cycles reach */
+        for (uint32_t i = 0; i < g->node_count && !rc; i++) {
+            if (g->nodes[i].type == SG_OBJECT && !t.seen[i] && (!roots || !is_target(g, i))) {
+                rc = render_indent(&t, 0);
+                rc = rc ? rc : render_object(&t, i, 0);
+            }
+        }
+    }
+    free(t.seen);
+    return rc;
+}
+
+/* ---- JSON and DOT ---- */
+
+/* The length of the well-formed UTF-8 character at p; 0 for bytes that are none. */
+static size_t utf8_length(const char *p, size_t n)
+{
+    utf8proc_int32_t code;
+    const utf8proc_ssize_t len =
+        utf8proc_iterate((const utf8proc_uint8_t *)p, n > 4 ? 4 : (utf8proc_ssize_t)n, &code);
+    return len > 0 ? (size_t)len : 0;
+}
+
+/* The bytes between double quotes, escaped for JSON and for DOT; bytes that are not UTF-8 become
+ * U+FFFD, since neither format can carry them. */
+static int append_quoted(struct buf *out, const char *p, size_t n)
+{
+    int rc = buf_append(out, "\"", 1);
+    for (size_t i = 0; i < n && !rc;) {
+        const unsigned char c = (unsigned char)p[i];
+        const size_t len = utf8_length(p + i, n - i);
+        if (c == '"' || c == '\\') {
+            rc = buf_printf(out, "\\%c", c);
+        } else if (c < 0x20 || c == 0x7f) {
+            rc = buf_printf(out, "\\u%04x", c);
+        } else if (len == 0) {
+            rc = buf_append(out, "\xef\xbf\xbd", 3);
+        } else {
+            rc = buf_append(out, p + i, len);
+        }
+        i += len ? len : 1;
+    }
+    return rc ? rc : buf_append(out, "\"", 1);
+}
+
+static int json_nodes(const struct sg_graph *g, struct buf *out)
+{
+    int rc = buf_printf(out, ",\"nodes\":[");
+    for (uint32_t i = 0; i < g->node_count && !rc; i++) {
+        const struct sg_node *v = &g->nodes[i];
+        const char *label = label_of(g, i);
+        rc = buf_printf(out, "%s{\"type\":\"%s\",\"beg\":%u,\"end\":%u,\"implicit\":%s,\"label\":",
+                        i ? "," : "", type_names[v->type], v->beg, v->end,
+                        v->implicit ? "true" : "false");
+        rc = rc ? rc : append_quoted(out, label, strlen(label));
+        rc = rc ? rc : buf_append(out, "}", 1);
+    }
+    return rc ? rc : buf_append(out, "]", 1);
+}
+
+static int json_edges(const struct sg_graph *g, struct buf *out)
+{
+    int rc = buf_printf(out, ",\"edges\":[");
+    for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        rc = buf_printf(out, "%s{\"node\":%u,\"subject\":%u", i ? "," : "", e->node, e->subject);
+        if (!rc && e->object != SG_NONE) {
+            rc = buf_printf(out, ",\"object\":%u", e->object);
+        }
+        rc = rc ? rc : buf_append(out, "}", 1);
+    }
+    return rc ? rc : buf_append(out, "]", 1);
+}
+
+static int render_json(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
+{
+    int rc = buf_printf(out, "{\"caption\":");
+    rc = rc ? rc : append_quoted(out, text, n);
+    rc = rc ? rc : buf_printf(out, ",\"tokens\":[");
+    for (uint32_t i = 0; i < g->token_count && !rc; i++) {
+        rc = buf_printf(out, "%s[%u,%u]", i ? "," : "", g->tokens[i].beg, g->tokens[i].end);
+    }
+    rc = rc ? rc : buf_append(out, "]", 1);
+    rc = rc ? rc : json_nodes(g, out);
+    rc = rc ? rc : json_edges(g, out);
+    return rc ? rc : buf_append(out, "}\n", 2);
+}
+
+/* Objects as boxes, attributes as ellipses at their owners, relations as labelled arrows. */
+static int render_dot(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
+{
+    int rc = buf_printf(out, "digraph {\n  label=");
+    rc = rc ? rc : append_quoted(out, text, n);
+    rc = rc ? rc : buf_printf(out, ";\n  rankdir=LR;\n");
+    for (uint32_t i = 0; i < g->node_count && !rc; i++) {
+        if (g->nodes[i].type != SG_RELATION) {
+            rc = buf_printf(out, "  n%u [shape=%s,label=", i,
+                            g->nodes[i].type == SG_OBJECT ? "box" : "ellipse");
+            rc = rc ? rc : append_quoted(out, label_of(g, i), strlen(label_of(g, i)));
+            rc = rc ? rc : buf_printf(out, "];\n");
+        }
+    }
+    for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        if (e->object == SG_NONE) {
+            rc = buf_printf(out, "  n%u -> n%u [style=dotted,dir=none];\n", e->subject, e->node);
+            continue;
+        }
+        rc = buf_printf(out, "  n%u -> n%u [style=%s,label=", e->subject, e->object,
+                        g->nodes[e->node].implicit ? "dashed" : "solid");
+        rc = rc ? rc : append_quoted(out, label_of(g, e->node), strlen(label_of(g, e->node)));
+        rc = rc ? rc : buf_printf(out, "];\n");
+    }
+    return rc ? rc : buf_append(out, "}\n", 2);
+}
+
+/* ---- FACTUAL: caption, tab, "( s , is , a ) , ( s , r , o ) , ( s )" ---- */
+
+static int has_edge(const struct sg_graph *g, uint32_t object)
+{
+    for (uint32_t i = 0; i < g->edge_count; i++) {
+        if (g->edges[i].subject == object || g->edges[i].object == object) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int render_factual(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
+{
+    const char *between = "";
+    int rc = buf_append(out, text, n);
+    rc = rc ? rc : buf_append(out, "\t", 1);
+    for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        if (e->object == SG_NONE) {
+            rc = buf_printf(out, "%s( %s , is , %s )", between, name_of(g, e->subject),
+                            label_of(g, e->node));
+        } else {
+            rc = buf_printf(out, "%s( %s , %s , %s )", between, name_of(g, e->subject),
+                            label_of(g, e->node), name_of(g, e->object));
+        }
+        between = " , ";
+    }
+    for (uint32_t i = 0; i < g->node_count && !rc; i++) {
+        if (g->nodes[i].type == SG_OBJECT && !has_edge(g, i)) {
+            rc = buf_printf(out, "%s( %s )", between, name_of(g, i));
+            between = " , ";
+        }
+    }
+    return rc ? rc : buf_append(out, "\n", 1);
+}
+
+int render_graph(const struct sg_graph *g, const char *text, size_t n, enum graph_style style,
+                 struct buf *out)
+{
+    switch (style) {
+    case GRAPH_JSON: return render_json(g, text, n, out);
+    case GRAPH_DOT: return render_dot(g, text, n, out);
+    case GRAPH_FACTUAL: return render_factual(g, text, n, out);
+    default: return render_tree(g, text, n, out);
+    }
+}

@@ -1,0 +1,197 @@
+/* The tagger: a linear-chain conditional random field (Lafferty, McCallum, Pereira, ICML 2001) over
+ * the tags O, B/I-object, B/I-attribute, B/I-relation, decoded by Viterbi in integers. */
+#include <string.h>
+
+#include "sceneparse/sceneparse_internal.h"
+
+enum template {
+    T_WORD,
+    T_PREV,
+    T_NEXT,
+    T_PREV2,
+    T_NEXT2,
+    T_PREV_WORD,
+    T_WORD_NEXT,
+    T_PREV_NEXT,
+    T_PREV2_PREV,
+    T_NEXT_NEXT2,
+    T_TRIGRAM,
+    T_SUFFIX,
+    T_SUFFIX_PREV,
+    T_SUFFIX_NEXT,
+    T_NOUN,
+    T_VERB,
+    T_CLASS,
+    T_CLASS_PREV,
+    T_CLASS_NEXT,
+    T_CLASS_TRI,
+    T_CLASS_PREV2,
+    T_CLASS_NEXT2,
+    T_CLASS_AROUND,
+    T_WORD_CPREV,
+    T_WORD_CNEXT,
+    T_PREV_CLASS,
+    T_NEXT_CLASS,
+    T_WORD_CAROUND,
+    T_POS,
+    T_POS_TRI,
+    T_CLASS_FIVE,
+    T_NEXT3,
+    T_PREV3,
+    T_VERB_NEXT,
+    T_NOUN_PREV,
+    T_PREV_WORD_CNEXT,
+    T_WORD_NEXT_CPREV,
+    T_SENSE,
+    T_SENSE_NEXT,
+    T_SENSE_PREV,
+    T_COUNT,
+};
+_Static_assert((int)T_COUNT <= (int)TAGGER_FEATURES, "features overflow their array");
+
+static inline uint64_t key1(enum template t, uint64_t a)
+{
+    return hash_mix(a, (uint64_t)t + 1);
+}
+
+static inline uint64_t key2(enum template t, uint64_t a, uint64_t b)
+{
+    return hash_mix(hash_mix(a, (uint64_t)t + 1), b);
+}
+
+static inline uint64_t key3(enum template t, uint64_t a, uint64_t b, uint64_t c)
+{
+    return hash_mix(hash_mix(hash_mix(a, (uint64_t)t + 1), b), c);
+}
+
+static inline uint64_t parts_of(const struct word *w)
+{
+    return w->flags & (WORD_KNOWN | WORD_SUFFIXED | WORD_PLURAL | WORD_PUNCT | WORD_DIGIT);
+}
+
+int tagger_features(const struct segment *s, int i, uint64_t k[TAGGER_FEATURES])
+{
+    const struct word *w = word_at(s, i);
+    const uint64_t p3 = w[-3].class, p2 = w[-2].class, p1 = w[-1].class, c = w[0].class;
+    const uint64_t n1 = w[1].class, n2 = w[2].class, n3 = w[3].class;
+    const uint64_t f = w[0].form, fp = w[-1].form, fn = w[1].form;
+    k[T_WORD] = key1(T_WORD, f);
+    k[T_PREV] = key1(T_PREV, fp);
+    k[T_NEXT] = key1(T_NEXT, fn);
+    k[T_PREV2] = key1(T_PREV2, w[-2].form);
+    k[T_NEXT2] = key1(T_NEXT2, w[2].form);
+    k[T_PREV_WORD] = key2(T_PREV_WORD, fp, f);
+    k[T_WORD_NEXT] = key2(T_WORD_NEXT, f, fn);
+    k[T_PREV_NEXT] = key2(T_PREV_NEXT, fp, fn);
+    k[T_PREV2_PREV] = key2(T_PREV2_PREV, w[-2].form, fp);
+    k[T_NEXT_NEXT2] = key2(T_NEXT_NEXT2, fn, w[2].form);
+    k[T_TRIGRAM] = key3(T_TRIGRAM, fp, f, fn);
+    k[T_SUFFIX] = key1(T_SUFFIX, w[0].suffix);
+    k[T_SUFFIX_PREV] = key2(T_SUFFIX_PREV, w[0].suffix, p1);
+    k[T_SUFFIX_NEXT] = key2(T_SUFFIX_NEXT, w[0].suffix, n1);
+    k[T_NOUN] = key1(T_NOUN, w[0].noun_hash);
+    k[T_VERB] = key1(T_VERB, w[0].verb_hash);
+    k[T_CLASS] = key1(T_CLASS, c);
+    k[T_CLASS_PREV] = key2(T_CLASS_PREV, p1, c);
+    k[T_CLASS_NEXT] = key2(T_CLASS_NEXT, c, n1);
+    k[T_CLASS_TRI] = key3(T_CLASS_TRI, p1, c, n1);
+    k[T_CLASS_PREV2] = key3(T_CLASS_PREV2, p2, p1, c);
+    k[T_CLASS_NEXT2] = key3(T_CLASS_NEXT2, c, n1, n2);
+    k[T_CLASS_AROUND] = key2(T_CLASS_AROUND, p1, n1);
+    k[T_WORD_CPREV] = key2(T_WORD_CPREV, f, p1);
+    k[T_WORD_CNEXT] = key2(T_WORD_CNEXT, f, n1);
+    k[T_PREV_CLASS] = key2(T_PREV_CLASS, fp, c);
+    k[T_NEXT_CLASS] = key2(T_NEXT_CLASS, fn, c);
+    k[T_WORD_CAROUND] = key3(T_WORD_CAROUND, f, p1, n1);
+    k[T_POS] = key1(T_POS, parts_of(w));
+    k[T_POS_TRI] = key3(T_POS_TRI, parts_of(w - 1), parts_of(w), parts_of(w + 1));
+    k[T_CLASS_FIVE] = key3(T_CLASS_FIVE, hash_mix(p2, p1), c, hash_mix(n1, n2));
+    k[T_NEXT3] = key3(T_NEXT3, c, n1, hash_mix(n2, n3));
+    k[T_PREV3] = key3(T_PREV3, c, p1, hash_mix(p2, p3));
+    k[T_VERB_NEXT] = key2(T_VERB_NEXT, w[0].verb_hash, fn);
+    k[T_NOUN_PREV] = key2(T_NOUN_PREV, w[0].noun_hash, fp);
+    k[T_PREV_WORD_CNEXT] = key3(T_PREV_WORD_CNEXT, fp, f, n1);
+    k[T_WORD_NEXT_CPREV] = key3(T_WORD_NEXT_CPREV, f, fn, p1);
+    k[T_SENSE] = key2(T_SENSE, w[0].sense, c);
+    k[T_SENSE_NEXT] = key3(T_SENSE_NEXT, w[0].field, w[1].field, c);
+    k[T_SENSE_PREV] = key3(T_SENSE_PREV, w[0].field, w[-1].field, c);
+    return T_COUNT;
+}
+
+/* Eight lanes: TAGS tags and one unused. */
+typedef int8_t lanes8 __attribute__((vector_size(8)));
+typedef int16_t lanes16 __attribute__((vector_size(16)));
+
+static lanes16 emission(const struct tagger_model *m, const struct segment *s, int i)
+{
+    uint64_t keys[TAGGER_FEATURES];
+    const int n = tagger_features(s, i, keys);
+    for (int f = 0; f < n; f++) {
+        __builtin_prefetch(&m->rows[keys[f] >> (64 - m->bits)]);
+    }
+    lanes16 sum = {0};
+    for (int f = 0; f < n; f++) {
+        const struct tag_row *row = &m->rows[keys[f] >> (64 - m->bits)];
+        lanes8 w;
+        memcpy(&w, row, sizeof w);
+        const int16_t hit = row->check == (uint8_t)(keys[f] & 0xff) ? -1 : 0;
+        sum += __builtin_convertvector(w, lanes16) & hit;
+    }
+    return sum;
+}
+
+/* Punctuation, hashtags, file names and other scripts are never part of a node. */
+static int must_be_outside(const struct word *w)
+{
+    return (w->flags & (WORD_NOISE | WORD_FOREIGN)) != 0;
+}
+
+void tagger_run(const struct tagger_model *m, struct segment *s)
+{
+    int32_t score[2][TAGS];
+    uint8_t back[SEGMENT_MAX][TAGS];
+    int row = 0;
+    for (uint32_t i = 0; i < s->n; i++, row = !row) {
+        const lanes16 e = emission(m, s, (int)i);
+        const int outside = must_be_outside(word_at(s, (int)i));
+        for (int t = 0; t < TAGS; t++) {
+            int32_t best = INT32_MIN;
+            for (int p = i == 0 ? TAGS : 0; p < (i == 0 ? TAGS + 1 : TAGS); p++) {
+                const int32_t v = (i == 0 ? 0 : score[!row][p]) + m->transitions[p * 8 + t];
+                if (v > best) {
+                    best = v;
+                    back[i][t] = (uint8_t)p;
+                }
+            }
+            score[row][t] = best + e[t] - (outside && t != TAG_O ? 20000 : 0);
+        }
+    }
+    if (s->n == 0) {
+        return;
+    }
+    int best = 0;
+    for (int t = 1; t < TAGS; t++) {
+        best = score[!row][t] > score[!row][best] ? t : best;
+    }
+    for (uint32_t i = s->n; i-- > 0;) {
+        s->tags[i] = (uint8_t)best;
+        best = back[i][best];
+    }
+}
+
+void segment_spans(struct segment *s)
+{
+    static const uint16_t types[TAGS] = {
+        0, SG_OBJECT, SG_OBJECT, SG_ATTRIBUTE, SG_ATTRIBUTE, SG_RELATION, SG_RELATION};
+    s->span_count = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const uint8_t tag = s->tags[i];
+        const int inside = tag == TAG_I_OBJECT || tag == TAG_I_ATTR || tag == TAG_I_REL;
+        if (inside && i > 0 && s->span_count > 0 && s->tags[i - 1] != TAG_O &&
+            types[s->tags[i - 1]] == types[tag]) {
+            s->spans[s->span_count - 1].end++;
+        } else if (tag != TAG_O) {
+            s->spans[s->span_count++] = (struct span){types[tag], (uint16_t)i, (uint16_t)(i + 1)};
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/* Builds the model file of sceneparse.h from FACTUAL's annotated captions and WordNet. */
+#ifndef SCENEPARSE_TRAIN_H
+#define SCENEPARSE_TRAIN_H
+
+#include <stddef.h>
+
+struct train_options {
+    const char *csv;     /* columns caption and scene_graph_id */
+    const char *wordnet; /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
+    const char *out;     /* the model file */
+    const char *note;    /* lines for the provenance: data, licence, date, scores */
+    /* Leaves every k-th example out, for tuning: those with number % holdout == 0; 0: none. */
+    unsigned holdout;
+    /* Another CSV whose captions are scored and not trained on; NULL: none. */
+    const char *score;
+    void (*progress)(const char *stage, size_t done, size_t total);
+};
+
+/* 0, or E_NO_FILE, E_FORMAT, E_SYSTEM; the same inputs give the same bytes. */
+int sg_train(const struct train_options *options) __attribute__((warn_unused_result));
+
+#endif

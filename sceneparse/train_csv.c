@@ -1,0 +1,204 @@
+/* FACTUAL's CSV: RFC 4180, with a header line; facts as "( s , is , a ) , ( s , r , o ) , ( s )".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "sceneparse/train_internal.h"
+
+void *xrealloc(void *p, size_t count, size_t size)
+{
+    void *q = reallocarray(p, count, size);
+    if (!q && count && size) {
+        fprintf(stderr, "pairmill parse train: out of memory\n");
+        exit(70);
+    }
+    return q;
+}
+
+uint32_t pool_add(struct pool *p, const char *s, size_t n)
+{
+    if (p->used * 2 >= (1u << p->bits) || !p->slots) {
+        const uint32_t bits = p->slots ? p->bits + 1 : 12;
+        uint32_t *slots = calloc((size_t)1 << bits, sizeof *slots);
+        BUG_ON(!slots);
+        for (uint32_t i = 0; p->slots && i < 1u << p->bits; i++) {
+            if (p->slots[i]) {
+                const char *q = p->p + p->slots[i] - 1;
+                uint32_t k = (uint32_t)(hash_text(q, strlen(q)) >> (64 - bits));
+                while (slots[k]) {
+                    k = (k + 1) & ((1u << bits) - 1);
+                }
+                slots[k] = p->slots[i];
+            }
+        }
+        free(p->slots);
+        p->slots = slots;
+        p->bits = bits;
+    }
+    uint32_t k = (uint32_t)(hash_text(s, n) >> (64 - p->bits));
+    for (; p->slots[k]; k = (k + 1) & ((1u << p->bits) - 1)) {
+        const char *q = p->p + p->slots[k] - 1;
+        if (strncmp(q, s, n) == 0 && q[n] == 0) {
+            return p->slots[k] - 1;
+        }
+    }
+    if (p->n + n + 1 > p->room) {
+        p->room = (uint32_t)(2 * (p->n + n) + 4096);
+        p->p = xrealloc(p->p, p->room, 1);
+    }
+    const uint32_t at = p->n;
+    memcpy(p->p + at, s, n);
+    p->p[at + n] = 0;
+    p->n += (uint32_t)n + 1;
+    p->slots[k] = at + 1;
+    p->used++;
+    return at;
+}
+
+static int slurp(const char *path, char **out, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        return err_errno("cannot read the training captions %s", path);
+    }
+    size_t room = 0;
+    *out = NULL;
+    *n = 0;
+    for (size_t got = 1; got > 0; *n += got) {
+        if (*n + 65536 > room) {
+            room = 2 * room + (1 << 20);
+            *out = xrealloc(*out, room, 1);
+        }
+        got = fread(*out + *n, 1, 65535, f);
+    }
+    (*out)[*n] = 0;
+    fclose(f);
+    return 0;
+}
+
+/* Reads one field in place (quotes undone) and advances *p behind its separator; *last is set when
+ * the field ended its row. */
+static char *field(char **p, int *last)
+{
+    char *in = *p;
+    char *out = in;
+    char *start = in;
+    int quoted = *in == '"';
+    in += quoted;
+    while (*in && (quoted || (*in != ',' && *in != '\n' && *in != '\r'))) {
+        if (quoted && *in == '"') {
+            if (in[1] != '"') {
+                quoted = 0;
+                in++;
+                continue;
+            }
+            in++;
+        }
+        *out++ = *in++;
+    }
+    *last = *in != ',';
+    in += *in == '\r';
+    *p = in + (*in != 0);
+    *out = 0;
+    return start;
+}
+
+static char *trim(char *s)
+{
+    while (*s == ' ' || *s == '(') {
+        s++;
+    }
+    char *e = s + strlen(s);
+    while (e > s && (e[-1] == ' ' || e[-1] == ')')) {
+        *--e = 0;
+    }
+    return s;
+}
+
+static uint32_t add(struct pool *pool, char *s)
+{
+    s = trim(s);
+    return pool_add(pool, s, strlen(s));
+}
+
+/* A relation without its mark of a verb (v:), a passive (pv:). */
+static uint32_t add_relation(struct pool *pool, char *s)
+{
+    s = trim(s);
+    s += strncmp(s, "pv:", 3) == 0                              ? 3
+         : strncmp(s, "v:", 2) == 0 || strncmp(s, "p:", 2) == 0 ? 2
+                                                                : 0;
+    return pool_add(pool, s, strlen(s));
+}
+
+static void parse_facts(char *g, struct pool *pool, struct example *e)
+{
+    char *next = g;
+    while (next) {
+        char *fact = next;
+        next = strstr(fact, ") , (");
+        if (next) {
+            *next = 0;
+            next += 5;
+        }
+        char *part[3] = {fact, NULL, NULL};
+        int n = 1;
+        for (char *q = fact; n < 3 && (q = strstr(q, " , ")) != NULL; part[n++] = q) {
+            *q = 0;
+            q += 3;
+        }
+        struct fact f = {add(pool, part[0]), NO_STRING, NO_STRING, 0};
+        if (n == 3 && strcmp(trim(part[1]), "is") == 0) {
+            f.object = add(pool, part[2]);
+            f.is_attribute = 1;
+        } else if (n == 3) {
+            f.relation = add_relation(pool, part[1]);
+            f.object = add(pool, part[2]);
+        }
+        e->facts = xrealloc(e->facts, e->fact_count + 1, sizeof f);
+        e->facts[e->fact_count++] = f;
+    }
+}
+
+int examples_read(const char *path, struct pool *pool, struct examples *out)
+{
+    size_t n;
+    const int rc = slurp(path, &out->text, &n);
+    if (rc) {
+        return rc;
+    }
+    char *p = out->text;
+    int caption = -1;
+    int graph = -1;
+    int last = 0;
+    for (int i = 0; !last && *p; i++) {
+        const char *name = field(&p, &last);
+        caption = strcmp(name, "caption") == 0 ? i : caption;
+        graph = strcmp(name, "scene_graph_id") == 0 ? i : graph;
+    }
+    if (caption < 0 || graph < 0) {
+        return err_set(E_FORMAT, "%s: the header must name the columns caption and scene_graph_id",
+                       path);
+    }
+    while (*p) {
+        struct example e = {0};
+        char *facts = NULL;
+        last = 0;
+        for (int i = 0; !last && *p; i++) {
+            char *v = field(&p, &last);
+            e.caption = i == caption ? v : e.caption;
+            facts = i == graph ? v : facts;
+        }
+        if (!e.caption || !facts) {
+            return err_set(E_FORMAT, "%s: row %u has too few fields", path, out->n + 2);
+        }
+        e.caption_n = (uint32_t)strlen(e.caption);
+        parse_facts(facts, pool, &e);
+        out->e = xrealloc(out->e, out->n + 1, sizeof e);
+        out->e[out->n++] = e;
+    }
+    return 0;
+}

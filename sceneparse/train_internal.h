@@ -1,0 +1,141 @@
+/*
+ * Making the model: what the train_*.c files share.  Training runs once, on a developer's machine;
+ * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
+ *
+ *     train_csv.c      FACTUAL's CSV -> examples (caption and facts)
+ *     train_lexicon.c  WordNet's files -> word and lemma tables
+ *     train_align.c    facts -> spans of the caption's words
+ *     train_names.c    what nodes are called, given their words
+ *     train_tagger.c   the conditional random field
+ *     train_rank.c     the two rankers
+ *     train_write.c    the model file
+ *     train.c          the order of it all
+ */
+#ifndef SCENEPARSE_TRAIN_INTERNAL_H
+#define SCENEPARSE_TRAIN_INTERNAL_H
+
+#include <stdio.h>
+
+#include "sceneparse/sceneparse_internal.h"
+#include "sceneparse/train.h"
+
+void *xrealloc(void *p, size_t count, size_t size);
+
+/* ---- strings: each kept once, named by its offset ---- */
+
+struct pool {
+    char *p;
+    uint32_t n, room;
+    uint32_t *slots; /* offset + 1 */
+    uint32_t bits, used;
+};
+uint32_t pool_add(struct pool *p, const char *s, size_t n);
+
+/* ---- examples ---- */
+
+enum { NO_STRING = 0xffffffffu };
+/* subject, relation, object; or subject and attribute (relation NO_STRING); or the subject alone.
+ * All are strings of the pool; of two objects of one name the second is called "man:1". */
+struct fact {
+    uint32_t subject, relation, object;
+    int8_t is_attribute;
+};
+
+struct gold_edge {
+    uint16_t subject, object, relation; /* spans; REL_UNSAID */
+    uint32_t label;
+};
+
+struct example {
+    const char *caption;
+    uint32_t caption_n;
+    uint32_t fact_count;
+    struct fact *facts;
+    uint16_t span_count, owner_count, edge_count;
+    struct span *spans; /* in the order of their words */
+    uint32_t *labels;   /* of spans */
+    struct owner_edge *owners;
+    struct gold_edge *edges;
+};
+
+struct examples {
+    struct example *e;
+    uint32_t n;
+    char *text;
+};
+
+int examples_read(const char *path, struct pool *pool, struct examples *out) SG_MUST_CHECK;
+
+/* ---- training's state ---- */
+
+struct trainer {
+    struct sg_model m; /* tables as far as they are built */
+    struct pool strings;
+    struct examples examples;
+    uint32_t train_n; /* examples from here on are for scoring alone */
+    const struct train_options *options;
+    struct segment *s; /* scratch */
+    struct lexeme *lexemes;
+};
+
+int lexicon_build(struct trainer *t, const char *wordnet) SG_MUST_CHECK;
+/* Adds a class (1..255), WORD_TRAINED and how often training met it to a word. */
+void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class, uint32_t times);
+
+/* Whether example i takes no part in training. */
+int left_out(const struct trainer *t, uint32_t i);
+
+/* The example's words, analysed, into t->s. */
+void example_load(struct trainer *t, const struct example *e);
+void align_all(struct trainer *t);
+void classes_build(struct trainer *t);
+void names_build(struct trainer *t);
+/* The label that training calls a span: its lemmas, if the names do not know better. */
+void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words);
+
+/* Trains on all examples but those of `fold` (of `folds`; -1: on all) into a packed table. */
+void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out);
+/* Tags every example by a tagger that did not see it: tags[example] -> bytes. */
+uint8_t **tagger_jackknife(struct trainer *t, int folds);
+
+void owners_train(struct trainer *t, uint8_t **tags);
+void relations_train(struct trainer *t, uint8_t **tags, int folds);
+
+/* Compares what the model finds in the examples that were left out with what stands there. */
+void score_left_out(struct trainer *t, FILE *out);
+
+int model_write(struct trainer *t, const char *path, const char *provenance) SG_MUST_CHECK;
+
+/* ---- AdaGrad (Duchi, Hazan, Singer, JMLR 2011), for the field and the rankers ---- */
+
+#define RATE      0.1f /* falls linearly over the epochs to LAST_RATE */
+#define LAST_RATE 0.003f
+#define DECAY     0.0005f /* of weights, at each step that touches them */
+/* Added to the sums of squared gradients: near 0, each rare feature takes a full step at its first
+ * sight, and the model learns its captions by heart (2 points of SPICE-F). */
+#define DAMPING 1.0f
+/* The weights that stay are the mean over the ends of the last epochs. */
+enum { MEAN_EPOCHS = 3 };
+
+/* ---- features in training: exact, by 64-bit key ---- */
+
+struct feature_map {
+    uint64_t *keys;
+    uint32_t *ids;
+    uint32_t bits, n;
+    uint32_t *counts; /* [n] */
+    uint64_t *key_of; /* [n] */
+    uint32_t room;
+};
+void features_init(struct feature_map *f);
+void features_free(struct feature_map *f);
+uint32_t features_id(struct feature_map *f, uint64_t key);
+
+/* exp and nothing else of the mathematics library: training must give the same bytes on every
+ * machine, and libm's last bit depends on the processor. */
+double exact_exp(double x);
+
+/* 0..n-1 in a pseudo-random order that depends on n and the seed alone. */
+void shuffle(uint32_t *order, uint32_t n, uint64_t seed);
+
+#endif

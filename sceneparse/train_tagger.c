@@ -1,0 +1,458 @@
+/* The conditional random field's weights: maximum likelihood by AdaGrad (Duchi, Hazan, Singer, JMLR
+ * 2011) over sentences in a fixed pseudo-random order. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "sceneparse/train_internal.h"
+
+enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2 };
+
+/* ---- exact features ---- */
+
+void features_init(struct feature_map *f)
+{
+    *f = (struct feature_map){.bits = 16};
+    f->keys = calloc((size_t)1 << f->bits, sizeof *f->keys);
+    f->ids = calloc((size_t)1 << f->bits, sizeof *f->ids);
+    BUG_ON(!f->keys || !f->ids);
+}
+
+void features_free(struct feature_map *f)
+{
+    free(f->keys);
+    free(f->ids);
+    free(f->counts);
+    free(f->key_of);
+}
+
+static void features_grow(struct feature_map *f)
+{
+    struct feature_map g = *f;
+    g.bits++;
+    g.keys = calloc((size_t)1 << g.bits, sizeof *g.keys);
+    g.ids = calloc((size_t)1 << g.bits, sizeof *g.ids);
+    BUG_ON(!g.keys || !g.ids);
+    for (uint32_t i = 0; i < f->n; i++) {
+        uint32_t k = (uint32_t)(f->key_of[i] >> (64 - g.bits));
+        while (g.keys[k]) {
+            k = (k + 1) & ((1u << g.bits) - 1);
+        }
+        g.keys[k] = f->key_of[i];
+        g.ids[k] = i;
+    }
+    free(f->keys);
+    free(f->ids);
+    *f = g;
+}
+
+uint32_t features_id(struct feature_map *f, uint64_t key)
+{
+    key += key == 0;
+    if (f->n * 2 >= 1u << f->bits) {
+        features_grow(f);
+    }
+    uint32_t k = (uint32_t)(key >> (64 - f->bits));
+    while (f->keys[k] && f->keys[k] != key) {
+        k = (k + 1) & ((1u << f->bits) - 1);
+    }
+    if (!f->keys[k]) {
+        if (f->n == f->room) {
+            f->room = f->room * 2 + 65536;
+            f->counts = xrealloc(f->counts, f->room, sizeof *f->counts);
+            f->key_of = xrealloc(f->key_of, f->room, sizeof *f->key_of);
+        }
+        f->keys[k] = key;
+        f->ids[k] = f->n;
+        f->counts[f->n] = 0;
+        f->key_of[f->n++] = key;
+    }
+    f->counts[f->ids[k]]++;
+    return f->ids[k];
+}
+
+void shuffle(uint32_t *order, uint32_t n, uint64_t seed)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = i;
+    }
+    for (uint32_t i = n; i > 1; i--) {
+        const uint32_t k = (uint32_t)(hash_mix(hash_mix(seed, i), 0x736875) % i);
+        const uint32_t keep = order[k];
+        order[k] = order[i - 1];
+        order[i - 1] = keep;
+    }
+}
+
+/* 2^k * 2^f with f in [-0.5, 0.5], by Taylor's series: relative error below 1e-10. */
+double exact_exp(double x)
+{
+    x = x < -700 ? -700 : x > 700 ? 700 : x;
+    static const double inverse_factorial[] = {
+        1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320};
+    const double y = x * 1.4426950408889634;
+    const int k = (int)(y < 0 ? y - 0.5 : y + 0.5);
+    const double r = (y - k) * 0.6931471805599453;
+    double sum = 1.0 / 362880;
+    for (int i = 8; i >= 0; i--) {
+        sum = sum * r + inverse_factorial[i];
+    }
+    const uint64_t bits = (uint64_t)(k + 1023) << 52;
+    double scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return sum * scale;
+}
+
+/* ---- the field ---- */
+
+/* A row of weights: TAGS tags and one unused. */
+struct lanes {
+    float v[8];
+};
+
+struct field {
+    struct feature_map map;
+    struct lanes *w;   /* [features] weights of the tags */
+    struct lanes *g;   /* [features] sums of squared gradients */
+    struct lanes *sum; /* [features] weights summed over the last epochs */
+    float tsum[TAGS + 1][8];
+    float tw[TAGS + 1][8];
+    float tg[TAGS + 1][8];
+    uint32_t **ids; /* [example][words * features] */
+    uint8_t **gold; /* [example][words] */
+    uint8_t *words; /* [example] */
+    int per_word;
+};
+
+static int allowed(int from, int to)
+{
+    const int begin = to == TAG_I_OBJECT ? TAG_B_OBJECT
+                      : to == TAG_I_ATTR ? TAG_B_ATTR
+                      : to == TAG_I_REL  ? TAG_B_REL
+                                         : -1;
+    return begin < 0 || from == begin || from == to;
+}
+
+/* Forgets a part of the content words, the rarer the likelier, so that the field learns what to do
+ * about words it does not know: web captions are full of them. */
+static void forget_words(struct trainer *t, uint32_t example)
+{
+    for (uint32_t i = 0; i < t->s->n; i++) {
+        struct word *w = &t->s->words[MARGIN + i];
+        const unsigned frequency = lexeme_frequency(lexeme_find(&t->m.lexemes, w->form));
+        const uint64_t draw = hash_mix(hash_mix(example, i), 0x666f72) % 100;
+        const uint64_t chance = frequency < 3 ? 60 : frequency < 5 ? 30 : 8;
+        if ((w->flags & WORD_KNOWN) && draw < chance) {
+            word_forget(w, hash_mix(example, i));
+        }
+    }
+}
+
+static void gather(struct trainer *t, struct field *f, int fold, int folds)
+{
+    const uint32_t n = 2 * t->examples.n;
+    f->ids = xrealloc(NULL, n, sizeof *f->ids);
+    f->gold = xrealloc(NULL, n, sizeof *f->gold);
+    f->words = xrealloc(NULL, n, 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t which = i % t->examples.n;
+        const struct example *e = &t->examples.e[which];
+        f->ids[i] = NULL;
+        f->gold[i] = NULL;
+        f->words[i] = 0;
+        if (left_out(t, which) || (fold >= 0 && (int)(which % (uint32_t)folds) == fold)) {
+            continue;
+        }
+        example_load(t, e);
+        if (i >= t->examples.n) {
+            forget_words(t, which);
+        }
+        f->words[i] = (uint8_t)t->s->n;
+        f->gold[i] = xrealloc(NULL, t->s->n + 1, 1);
+        tags_from_spans(e->spans, e->span_count, f->gold[i], t->s->n);
+        f->ids[i] = xrealloc(NULL, (size_t)t->s->n * TAGGER_FEATURES + 1, sizeof **f->ids);
+        uint32_t *out = f->ids[i];
+        for (uint32_t k = 0; k < t->s->n; k++) {
+            uint64_t keys[TAGGER_FEATURES];
+            f->per_word = tagger_features(t->s, (int)k, keys);
+            for (int j = 0; j < f->per_word; j++) {
+                *out++ = features_id(&f->map, keys[j]);
+            }
+        }
+    }
+    f->w = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->w + 63) / 64 * 64 + 64);
+    f->g = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->g + 63) / 64 * 64 + 64);
+    BUG_ON(!f->w || !f->g);
+    f->sum = calloc((size_t)f->map.n + 1, sizeof *f->sum);
+    BUG_ON(!f->sum);
+    memset(f->w, 0, f->map.n * sizeof *f->w);
+    memset(f->g, 0, f->map.n * sizeof *f->g);
+}
+
+struct lattice {
+    double potential[SEGMENT_MAX][8]; /* exp(emission) */
+    double alpha[SEGMENT_MAX][8];
+    double beta[SEGMENT_MAX][8];
+    double move[TAGS + 1][8];
+};
+
+static void normalise(double v[8])
+{
+    double sum = 0;
+    for (int t = 0; t < TAGS; t++) {
+        sum += v[t];
+    }
+    for (int t = 0; t < TAGS; t++) {
+        v[t] /= sum;
+    }
+}
+
+static void forward_backward(const struct field *f, uint32_t example, struct lattice *l)
+{
+    const int n = f->words[example];
+    const uint32_t *ids = f->ids[example];
+    for (int a = 0; a <= TAGS; a++) {
+        for (int b = 0; b < TAGS; b++) {
+            l->move[a][b] = allowed(a, b) ? exact_exp((double)f->tw[a][b]) : 0;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        struct lanes sum = {{0}};
+        for (int j = 0; j < f->per_word; j++) {
+            const uint32_t id = *ids++;
+            for (int t = 0; t < 8 && f->map.counts[id] >= LEAST_COUNT; t++) {
+                sum.v[t] += f->w[id].v[t];
+            }
+        }
+        for (int t = 0; t < TAGS; t++) {
+            l->potential[i][t] = exact_exp((double)sum.v[t]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        for (int t = 0; t < TAGS; t++) {
+            double sum = i == 0 ? l->move[TAGS][t] : 0;
+            for (int p = 0; i > 0 && p < TAGS; p++) {
+                sum += l->alpha[i - 1][p] * l->move[p][t];
+            }
+            l->alpha[i][t] = sum * l->potential[i][t];
+        }
+        normalise(l->alpha[i]);
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        for (int t = 0; t < TAGS; t++) {
+            double sum = i == n - 1 ? 1 : 0;
+            for (int q = 0; i < n - 1 && q < TAGS; q++) {
+                sum += l->move[t][q] * l->potential[i + 1][q] * l->beta[i + 1][q];
+            }
+            l->beta[i][t] = sum;
+        }
+        normalise(l->beta[i]);
+    }
+}
+
+static void step_float(float *w, float *g, float gradient, float rate)
+{
+    *g += gradient * gradient;
+    *w -= rate * gradient / sqrtf(*g + DAMPING);
+}
+
+static void step_moves(struct field *f, uint32_t example, const struct lattice *l, float rate)
+{
+    const int n = f->words[example];
+    const uint8_t *gold = f->gold[example];
+    double expected[TAGS + 1][8] = {{0}};
+    for (int i = 1; i < n; i++) {
+        double joint[TAGS][8];
+        double sum = 0;
+        for (int p = 0; p < TAGS; p++) {
+            for (int t = 0; t < TAGS; t++) {
+                joint[p][t] =
+                    l->alpha[i - 1][p] * l->move[p][t] * l->potential[i][t] * l->beta[i][t];
+                sum += joint[p][t];
+            }
+        }
+        for (int p = 0; p < TAGS; p++) {
+            for (int t = 0; t < TAGS; t++) {
+                expected[p][t] += joint[p][t] / sum;
+            }
+        }
+        expected[gold[i - 1]][gold[i]] -= 1;
+    }
+    for (int p = 0; p < TAGS; p++) {
+        for (int t = 0; t < TAGS; t++) {
+            if (allowed(p, t)) {
+                step_float(&f->tw[p][t], &f->tg[p][t], (float)expected[p][t], rate);
+            }
+        }
+    }
+}
+
+static void step_row(struct lanes *w, struct lanes *g, const struct lanes *gradient, float rate,
+                     float decay)
+{
+    for (int t = 0; t < 8; t++) {
+        const float v = gradient->v[t] + decay * w->v[t];
+        g->v[t] += v * v;
+        w->v[t] -= rate * v / sqrtf(g->v[t] + DAMPING);
+    }
+}
+
+static void step(struct field *f, uint32_t example, float rate, float decay)
+{
+    static struct lattice l;
+    const int n = f->words[example];
+    const uint32_t *ids = f->ids[example];
+    if (n == 0) {
+        return;
+    }
+    forward_backward(f, example, &l);
+    step_moves(f, example, &l, rate);
+    for (int i = 0; i < n; i++) {
+        double p[8] = {0};
+        for (int t = 0; t < TAGS; t++) {
+            p[t] = l.alpha[i][t] * l.beta[i][t];
+        }
+        normalise(p);
+        p[f->gold[example][i]] -= 1;
+        struct lanes gradient;
+        for (int t = 0; t < 8; t++) {
+            gradient.v[t] = t < TAGS ? (float)p[t] : 0;
+        }
+        for (int j = 0; j < f->per_word; j++) {
+            const uint32_t id = *ids++;
+            if (f->map.counts[id] >= LEAST_COUNT) {
+                step_row(&f->w[id], &f->g[id], &gradient, rate, decay);
+            }
+        }
+    }
+}
+
+/* ---- packing ---- */
+
+static int8_t quantise(float w)
+{
+    const float v = w * TAG_SCALE;
+    return (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v < 0 ? v - 0.5f : v + 0.5f);
+}
+
+/* Of features that land on one row, the one with the largest weight stays. */
+static struct tagger_model pack(const struct field *f)
+{
+    struct tag_row *rows = calloc((size_t)1 << ROW_BITS, sizeof *rows);
+    float *weight = calloc((size_t)1 << ROW_BITS, sizeof *weight);
+    int16_t *moves = calloc((TAGS + 1) * 8, sizeof *moves);
+    BUG_ON(!rows || !weight || !moves);
+    for (uint32_t i = 0; i < f->map.n; i++) {
+        const uint64_t key = f->map.key_of[i];
+        const uint32_t at = (uint32_t)(key >> (64 - ROW_BITS));
+        float norm = 0;
+        for (int t = 0; t < TAGS; t++) {
+            norm += f->w[i].v[t] * f->w[i].v[t];
+        }
+        norm *= (float)f->map.counts[i];
+        if (f->map.counts[i] < LEAST_COUNT || norm <= weight[at]) {
+            continue;
+        }
+        weight[at] = norm;
+        for (int t = 0; t < TAGS; t++) {
+            rows[at].w[t] = quantise(f->w[i].v[t]);
+        }
+        rows[at].check = (uint8_t)(key & 0xff);
+    }
+    for (int p = 0; p <= TAGS; p++) {
+        for (int t = 0; t < TAGS; t++) {
+            const float v = f->tw[p][t] * TAG_SCALE;
+            moves[p * 8 + t] = (int16_t)(allowed(p, t) ? (int)v : -20000);
+        }
+    }
+    free(weight);
+    return (struct tagger_model){rows, ROW_BITS, moves};
+}
+
+static void add_to_mean(struct field *f)
+{
+    for (uint32_t i = 0; i < f->map.n; i++) {
+        for (int t = 0; t < 8; t++) {
+            f->sum[i].v[t] += f->w[i].v[t];
+        }
+    }
+    for (int p = 0; p <= TAGS; p++) {
+        for (int t = 0; t < 8; t++) {
+            f->tsum[p][t] += f->tw[p][t];
+        }
+    }
+}
+
+static void take_mean(struct field *f, int epochs)
+{
+    for (uint32_t i = 0; i < f->map.n; i++) {
+        for (int t = 0; t < 8; t++) {
+            f->w[i].v[t] = f->sum[i].v[t] / (float)epochs;
+        }
+    }
+    for (int p = 0; p <= TAGS; p++) {
+        for (int t = 0; t < 8; t++) {
+            f->tw[p][t] = f->tsum[p][t] / (float)epochs;
+        }
+    }
+}
+
+static void field_free(struct field *f, uint32_t examples)
+{
+    for (uint32_t i = 0; i < examples; i++) {
+        free(f->ids[i]);
+        free(f->gold[i]);
+    }
+    free(f->ids);
+    free(f->gold);
+    free(f->words);
+    free(f->w);
+    free(f->sum);
+    free(f->g);
+    features_free(&f->map);
+}
+
+void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out)
+{
+    struct field f = {0};
+    features_init(&f.map);
+    gather(t, &f, fold, folds);
+    const uint32_t n = 2 * t->examples.n; /* each caption whole, then with words forgotten */
+    uint32_t *order = xrealloc(NULL, n, sizeof *order);
+    for (int epoch = 0; epoch < EPOCHS; epoch++) {
+        const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;
+        shuffle(order, n, (uint64_t)epoch);
+        for (uint32_t i = 0; i < n; i++) {
+            step(&f, order[i], rate, DECAY);
+        }
+        if (epoch >= EPOCHS - MEAN_EPOCHS) {
+            add_to_mean(&f);
+        }
+    }
+    take_mean(&f, MEAN_EPOCHS);
+    free(order);
+    *out = pack(&f);
+    field_free(&f, n);
+}
+
+uint8_t **tagger_jackknife(struct trainer *t, int folds)
+{
+    uint8_t **tags = xrealloc(NULL, t->examples.n, sizeof *tags);
+    for (int fold = 0; fold < folds; fold++) {
+        struct tagger_model m;
+        tagger_train(t, fold, folds, &m);
+        for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
+            example_load(t, &t->examples.e[i]);
+            tagger_run(&m, t->s);
+            tags[i] = xrealloc(NULL, t->s->n + 1, 1);
+            memcpy(tags[i], t->s->tags, t->s->n);
+        }
+        free((void *)m.rows);
+        free((void *)m.transitions);
+        if (t->options->progress) {
+            t->options->progress("tagging by cross-validation", (size_t)fold + 1, (size_t)folds);
+        }
+    }
+    return tags;
+}

@@ -1,0 +1,33 @@
+/*
+ * How an epoch is cut into batches: at the multiples of batch_size x world, so that every rank gets
+ * at most batch_size positions, and at the multiples of the recipe's block of one task.  A cell is
+ * what lies between two cuts; a batch is a rank's part of a cell.  Pure functions of positions:
+ * ranks cut alike, and a run that is resumed at a cut goes on with the same batches.
+ */
+#ifndef SHARDS_FEED_CELLS_H
+#define SHARDS_FEED_CELLS_H
+
+#include <stdint.h>
+
+struct feed_cells {
+    uint64_t total;  /* positions in the epoch that count */
+    uint64_t window; /* batch_size x world */
+    uint64_t block;  /* positions that share a task; 0: the recipe has none */
+    uint32_t rank;
+    uint32_t world;
+};
+
+/* drop_last leaves out the positions behind the last whole window. */
+struct feed_cells feed_cells_make(uint64_t total, uint32_t batch_size, uint64_t block,
+                                  uint32_t rank, uint32_t world, int drop_last);
+
+/* The end of the cell that holds `position` < total. */
+uint64_t feed_cells_end(const struct feed_cells *c, uint64_t position);
+
+/* How many of the positions [from, to) are the rank's. */
+uint64_t feed_cells_share(const struct feed_cells *c, uint64_t from, uint64_t to);
+
+/* Batches from `start` on: cells in which the rank has a position. */
+uint64_t feed_cells_batches(const struct feed_cells *c, uint64_t start);
+
+#endif

@@ -1,0 +1,117 @@
+#include "shards/feed_selection.h"
+
+#include <stdlib.h>
+
+static uint64_t group_of(const void *ctx, uint64_t medium)
+{
+    const struct feed_selection *s = ctx;
+    return corpus_medium(s->corpus, s->medium[medium])->group;
+}
+
+struct recipe_context feed_selection_context(const struct feed_selection *s, uint64_t seed)
+{
+    return (struct recipe_context){
+        .recipe = s->recipe,
+        .options = s->options,
+        .ids = s->ids,
+        .seed = seed,
+        .corpus = {.media = s->media, .group = group_of, .ctx = s},
+    };
+}
+
+/* Sub-token ids mean nothing without their vocabulary, so every shard must tell the same one. */
+static int read_vocabulary(struct feed_selection *s, struct corpus *corpus)
+{
+    const struct catalog *c = corpus_catalog(corpus);
+    int rc = c->n ? 0 : err_set(E_NOT_FOUND, "the corpus is empty: it has no sealed shards yet");
+    for (uint32_t i = 0; rc == 0 && i < c->n; i++) {
+        struct about about;
+        rc = about_parse(sealed_shard_about(corpus_shard(corpus, i)), &about);
+        if (rc) {
+            break;
+        }
+        if (!about.has_wordpiece) {
+            rc = err_set(E_NOT_FOUND,
+                         "shard %u does not tell the vocabulary of its tokens: grind "
+                         "it again with this pairmill",
+                         c->shards[i].manifest.number);
+        } else if (i && memcmp(&s->ids, &about.wordpiece, sizeof s->ids) != 0) {
+            rc = err_set(E_ARG, "shard %u was tokenised with another vocabulary than shard %u",
+                         c->shards[i].manifest.number, c->shards[0].manifest.number);
+        }
+        s->ids = about.wordpiece;
+        about_release(&about);
+    }
+    return rc;
+}
+
+static int check_recipe(struct feed_selection *s, struct corpus *corpus)
+{
+    struct visual_record r = {0};
+    struct buf bytes;
+    buf_init(&bytes, CODEC_MAX_RECORD);
+    int rc = corpus_media(corpus) ? corpus_read_visual(corpus, 0, &bytes, &r) : 0;
+    if (rc == 0) {
+        const struct recipe_context c = feed_selection_context(s, 0);
+        rc = recipe_check(&c, r.classes);
+    }
+    buf_release(&bytes);
+    return rc;
+}
+
+static void judge_pairs(struct feed_selection *s)
+{
+    const struct recipe_context c = feed_selection_context(s, 0);
+    for (uint64_t i = 0; i < corpus_pairs(s->corpus); i++) {
+        const struct corpus_pair *p = corpus_pair(s->corpus, i);
+        const enum recipe_verdict v =
+            recipe_judge(&c, p->tokens, corpus_medium(s->corpus, p->medium)->regions);
+        s->verdicts[v]++;
+        if (v == RECIPE_TAKES) {
+            s->pair[s->pairs++] = (uint32_t)i;
+            s->medium_number[p->medium] = 1; /* used */
+        }
+    }
+}
+
+static void number_media(struct feed_selection *s)
+{
+    for (uint64_t i = 0; i < corpus_media(s->corpus); i++) {
+        if (s->medium_number[i]) {
+            s->medium_number[i] = (uint32_t)s->media;
+            s->medium[s->media++] = (uint32_t)i;
+        }
+    }
+}
+
+int feed_selection_init(struct feed_selection *s, struct corpus *corpus, const char *recipe,
+                        const char *options)
+{
+    *s = (struct feed_selection){.corpus = corpus};
+    int rc = recipe_find(recipe, &s->recipe);
+    rc = rc ? rc : recipe_options_parse(s->recipe, options, &s->options);
+    rc = rc ? rc : read_vocabulary(s, corpus);
+    rc = rc ? rc : check_recipe(s, corpus);
+    if (rc) {
+        return rc;
+    }
+    s->pair = calloc(corpus_pairs(corpus) + 1, sizeof *s->pair);
+    s->medium = calloc(corpus_media(corpus) + 1, sizeof *s->medium);
+    s->medium_number = calloc(corpus_media(corpus) + 1, sizeof *s->medium_number);
+    if (!s->pair || !s->medium || !s->medium_number) {
+        feed_selection_release(s);
+        return err_set(E_NOMEM, "no memory to select from %llu pairs",
+                       (unsigned long long)corpus_pairs(corpus));
+    }
+    judge_pairs(s);
+    number_media(s);
+    return 0;
+}
+
+void feed_selection_release(struct feed_selection *s)
+{
+    free(s->pair);
+    free(s->medium);
+    free(s->medium_number);
+    *s = (struct feed_selection){0};
+}

@@ -1,0 +1,67 @@
+"""Two trainers, rank 0 and 1 of 2, pull one epoch from a feed; prints what they saw, as JSON.
+
+    two_trainers.py ADDRESS [--stop-at N]
+
+With --stop-at each rank closes its feed after N batches and goes on with a new one from its state.
+"""
+import argparse
+import json
+import sys
+import threading
+import time
+
+import numpy as np
+
+import pairmill
+
+
+def check(batch):
+    """The shapes that UNITER's forward() expects of each other."""
+    n = batch["input_ids"].shape[0]
+    length = batch["input_ids"].shape[1] + batch["img_feat"].shape[1]
+    assert batch["img_feat"].dtype == np.float32 and batch["input_ids"].dtype.kind == "i"
+    assert batch["img_pos_feat"].shape == batch["img_feat"].shape[:2] + (7,)
+    assert batch["attn_masks"].shape[0] == n and batch["attn_masks"].shape[1] <= length
+    assert np.isfinite(batch["img_feat"]).all()
+    return n
+
+
+def pull(address, rank, stop_at, seen, failures):
+    try:
+        state, batches = {"epoch": 0, "seed": 7}, 0
+        while state is not None:
+            resume = None
+            with pairmill.Feed(address, rank=rank, world=2, batch_size=8, timeout=60, **state) as feed:
+                for batch in feed:
+                    check(batch)
+                    seen[rank].extend(bytes(i).hex() for i in batch.pair_ids)
+                    batches += 1
+                    if stop_at and batches == stop_at:
+                        resume = feed.state
+                        break
+            state = resume
+    except Exception as error:  # the test wants to see it, whatever it is
+        failures.append(repr(error))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("--stop-at", type=int, default=0)
+    args = parser.parse_args()
+    seen, failures, began = ([], []), [], time.time()
+    threads = [threading.Thread(target=pull, args=(args.address, r, args.stop_at, seen, failures))
+               for r in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    both = seen[0] + seen[1]
+    print(json.dumps({"rank0": len(seen[0]), "rank1": len(seen[1]), "distinct": len(set(both)),
+                      "first": both[0] if both else None, "failures": failures,
+                      "samples_per_second": round(len(both) / (time.time() - began), 1)}))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

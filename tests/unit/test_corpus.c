@@ -1,0 +1,324 @@
+/* A corpus reads the same however it was cut into shards, and names every damage. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/philox.h"
+#include "shards/corpus.h"
+#include "shards/open_shard.h"
+#include "shards/verify.h"
+#include "tests/unit/corpora.h"
+#include "tests/unit/records.h"
+#include "tests/unit/tempdir.h"
+
+#define OK(call) cr_assert_eq((call), 0, "%s: %s", #call, err_text())
+
+static struct corpus *open_corpus(const char *dir)
+{
+    struct corpus *c = NULL;
+    OK(corpus_open(dir, CORPUS_QUIET, &c));
+    return c;
+}
+
+Test(corpus, numbers_pairs_and_media_alike_however_it_was_cut)
+{
+    char a[TEMPDIR_MAX];
+    char b[TEMPDIR_MAX];
+    tempdir_make(a);
+    tempdir_make(b);
+    make_corpus(a, (struct corpus_shape){30, 5, 1, 4, 16, 0});
+    make_corpus(b, (struct corpus_shape){30, 5, 4, 4, 16, 1});
+    struct corpus *x = open_corpus(a);
+    struct corpus *y = open_corpus(b);
+    cr_assert_eq(corpus_pairs(x), 150);
+    cr_assert_eq(corpus_pairs(y), 150);
+    cr_assert_eq(corpus_media(x), 30);
+    cr_assert_eq(corpus_media(y), 30);
+    unsigned elsewhere = 0;
+    for (uint64_t i = 0; i < 150; i++) {
+        const struct corpus_pair *p = corpus_pair(x, i);
+        const struct corpus_pair *q = corpus_pair(y, i);
+        cr_assert(id_equal(&p->id, &q->id));
+        cr_assert_eq(p->medium, q->medium);
+        cr_assert_eq(p->group, q->group);
+        cr_assert_eq(p->tokens, q->tokens);
+        elsewhere += corpus_medium(y, q->medium)->shard != q->shard;
+        uint64_t found = 0;
+        OK(corpus_find_pair(y, &p->id, &found));
+        cr_assert_eq(found, i);
+    }
+    cr_assert_gt(elsewhere, 30, "the texts are not scattered");
+    corpus_close(x);
+    corpus_close(y);
+    tempdir_remove(a);
+    tempdir_remove(b);
+}
+
+Test(corpus, gives_back_every_record)
+{
+    char dir[TEMPDIR_MAX];
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){9, 14, 3, 5, 24, 1});
+    struct corpus *c = open_corpus(dir);
+    struct buf b;
+    buf_init(&b, CODEC_MAX_RECORD);
+    for (uint32_t m = 0; m < 9; m++) {
+        struct made_visual v = make_visual(m, 5, 24, FEATURE_F16);
+        struct visual_record visual;
+        uint64_t i = 0;
+        OK(corpus_find_medium(c, &v.r.medium, &i));
+        OK(corpus_read_visual(c, i, &b, &visual));
+        expect_same_visual(&v.r, &visual);
+        cr_assert_eq(corpus_medium(c, i)->regions, 5);
+        for (uint32_t t = 0; t < 14; t++) {
+            struct made_pair p = make_pair(m, t);
+            struct pair_record pair;
+            uint64_t k = 0;
+            OK(corpus_find_pair(c, &p.r.id, &k));
+            OK(corpus_read_pair(c, k, &b, &pair));
+            expect_same_pair(&p.r, &pair);
+            cr_assert_eq(corpus_pair(c, k)->medium, i);
+            cr_assert_eq(corpus_pair(c, k)->tokens, p.r.tokens.n);
+            cr_assert_eq(corpus_pair(c, k)->group, p.r.group);
+            free_pair(&p);
+        }
+        free_visual(&v);
+    }
+    buf_release(&b);
+    corpus_close(c);
+    tempdir_remove(dir);
+}
+
+Test(corpus, finds_ids_by_their_first_digits)
+{
+    char dir[TEMPDIR_MAX];
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){20, 3, 2, 2, 8, 0});
+    struct corpus *c = open_corpus(dir);
+    char hex[ID_HEX];
+    uint64_t first = 0;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < corpus_pairs(c); i++) {
+        id_to_hex(&corpus_pair(c, i)->id, hex);
+        OK(corpus_find_prefix(c, RECORD_PAIR, hex, &first, &count));
+        cr_assert_eq(first, i);
+        cr_assert_eq(count, 1);
+        hex[1] = '\0';
+        OK(corpus_find_prefix(c, RECORD_PAIR, hex, &first, &count));
+        cr_assert(first <= i && i < first + count);
+    }
+    OK(corpus_find_prefix(c, RECORD_VISUAL, "", &first, &count));
+    cr_assert_eq(count, 20);
+    cr_assert_eq(corpus_find_prefix(c, RECORD_PAIR, "xyz", &first, &count), E_FORMAT);
+    cr_assert_eq(corpus_find_prefix(c, RECORD_PAIR, "0000000000", &first, &count), E_NOT_FOUND);
+    corpus_close(c);
+    tempdir_remove(dir);
+}
+
+/* ---- damage ---- */
+
+static void expect_refused(const char *dir, unsigned flags, int rc, const char *word)
+{
+    struct corpus *c = NULL;
+    cr_assert_eq(corpus_open(dir, CORPUS_QUIET | flags, &c), rc, "%s", err_text());
+    cr_assert_not_null(strstr(err_text(), word), "%s", err_text());
+}
+
+Test(corpus, refuses_damaged_shards_by_name_and_never_maps_a_short_one)
+{
+    char dir[TEMPDIR_MAX];
+    struct stat st;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){12, 3, 3, 4, 200, 0});
+    const char *path = corpus_shard_file(dir, 1);
+    cr_assert_eq(stat(path, &st), 0);
+    flip_byte(path, st.st_size / 2);
+    expect_refused(dir, 0, E_CHECKSUM, "000001.mdb");
+    chmod(path, 0644);
+    cr_assert_eq(truncate(path, st.st_size - 4096), 0);
+    expect_refused(dir, CORPUS_TRUST_DIGESTS, E_TRUNCATED, "000001.mdb");
+    cr_assert_eq(truncate(path, 0), 0);
+    expect_refused(dir, CORPUS_TRUST_DIGESTS, E_TRUNCATED, "000001.mdb");
+    cr_assert_eq(unlink(path), 0);
+    expect_refused(dir, 0, E_NO_FILE, "000001.mdb");
+    tempdir_remove(dir);
+}
+
+/* Adds a shard to a corpus's catalog. */
+static void add_shard(const char *dir, uint32_t number, uint32_t medium, int visual, uint32_t text)
+{
+    char shards[128];
+    char file[32];
+    struct open_shard *s = NULL;
+    struct shard_manifest m;
+    struct catalog c;
+    struct made_visual v = make_visual(medium, 2, 8, FEATURE_F16);
+    struct made_pair p = make_pair(medium, text);
+    const struct staged_mark mark = {.medium = medium_id(medium), .token = 1};
+    snprintf(shards, sizeof shards, "%s/shards", dir);
+    OK(open_shard_create(shards, number, "{}", &s));
+    OK(open_shard_put(s, &mark, visual ? &v.r : NULL, &p.r, 1));
+    OK(open_shard_seal(s, &m));
+    open_shard_close(s);
+    OK(catalog_load(&c, dir));
+    snprintf(file, sizeof file, "shards/%06u.mdb", number);
+    OK(catalog_add(&c, file, &m));
+    OK(catalog_save(&c, dir));
+    catalog_release(&c);
+    free_visual(&v);
+    free_pair(&p);
+}
+
+Test(corpus, refuses_a_pair_that_is_there_twice_or_lacks_its_medium)
+{
+    char dir[TEMPDIR_MAX];
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard(dir, 7, 100, 0, 0);
+    expect_refused(dir, 0, E_FORMAT, "which no shard holds");
+    add_shard(dir, 8, 100, 1, 0);
+    expect_refused(dir, 0, E_FORMAT, "lies in shard 7 and in shard 8");
+    tempdir_remove(dir);
+}
+
+/* ---- verify ---- */
+
+struct heard {
+    unsigned problems;
+    unsigned checked;
+    char last[1200];
+    char all[20000];
+};
+
+static void hear_problem(void *ctx, const char *sentence)
+{
+    struct heard *h = ctx;
+    h->problems++;
+    snprintf(h->last, sizeof h->last, "%s", sentence);
+    const size_t n = strlen(h->all);
+    snprintf(h->all + n, sizeof h->all - n, "%s\n", sentence);
+}
+
+static void hear_checked(void *ctx, const char *sentence)
+{
+    (void)sentence;
+    ((struct heard *)ctx)->checked++;
+}
+
+static struct heard verify(const char *dir, struct verify_totals *t)
+{
+    struct heard h = {0};
+    const struct verify_sink sink = {hear_checked, hear_problem, &h};
+    OK(verify_corpus(dir, &sink, t));
+    cr_assert_eq(t->problems, h.problems);
+    return h;
+}
+
+Test(verify, finds_a_whole_corpus_right)
+{
+    char dir[TEMPDIR_MAX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){12, 10, 3, 4, 64, 1});
+    const struct heard h = verify(dir, &t);
+    cr_assert_eq(h.problems, 0, "%s", h.all);
+    cr_assert_eq(h.checked, 4);
+    cr_assert_eq(t.pairs, 120);
+    cr_assert_eq(t.media, 12);
+    cr_assert_eq(t.shards, 3);
+    tempdir_remove(dir);
+}
+
+Test(verify, names_shard_and_key_of_a_flipped_byte)
+{
+    char dir[TEMPDIR_MAX];
+    char hex[ID_HEX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){12, 3, 3, 8, 500, 0});
+    const struct id medium = medium_id(4); /* 4 % 3: in shard 1 */
+    const char *path = corpus_shard_file(dir, 1);
+    flip_byte(path, inside_record(path, &medium));
+    const struct heard h = verify(dir, &t);
+    id_to_hex(&medium, hex);
+    cr_assert_not_null(strstr(h.all, hex), "%s", h.all);
+    cr_assert_not_null(strstr(h.all, "shard 1 was damaged"), "%s", h.all);
+    cr_assert_not_null(strstr(h.all, "000001.mdb: medium"), "%s", h.all);
+    tempdir_remove(dir);
+}
+
+Test(verify, survives_any_flipped_byte_and_notices_it)
+{
+    enum { ROUNDS = 60 };
+    char dir[TEMPDIR_MAX];
+    struct stat st;
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){6, 3, 1, 4, 100, 0});
+    const char *path = corpus_shard_file(dir, 0);
+    cr_assert_eq(stat(path, &st), 0);
+    const struct draw d = draw_stream(4, 0, 0, 0, DRAW_ORDER);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        const off_t at = (off_t)draw_below(&d, i, (uint64_t)st.st_size);
+        flip_byte(path, at);
+        const struct heard h = verify(dir, &t);
+        cr_assert_gt(h.problems, 0, "byte %ld", (long)at);
+        cr_assert_not_null(strstr(h.all, "000000.mdb"), "%s", h.all);
+        flip_byte(path, at);
+    }
+    const struct heard h = verify(dir, &t);
+    cr_assert_eq(h.problems, 0, "%s", h.all);
+    tempdir_remove(dir);
+}
+
+Test(verify, names_truncated_and_missing_files_and_a_wrong_catalog)
+{
+    char dir[TEMPDIR_MAX];
+    struct stat st;
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){12, 3, 3, 4, 100, 0});
+    const char *path = corpus_shard_file(dir, 2);
+    cr_assert_eq(stat(path, &st), 0);
+    chmod(path, 0644);
+    cr_assert_eq(truncate(path, st.st_size / 2), 0);
+    struct heard h = verify(dir, &t);
+    cr_assert_not_null(strstr(h.all, "000002.mdb has"), "%s", h.all);
+    cr_assert_not_null(strstr(h.all, "the catalog counts 36 pairs"), "%s", h.all);
+    cr_assert_eq(unlink(path), 0);
+    h = verify(dir, &t);
+    cr_assert_not_null(strstr(h.all, "shard 2 is missing"), "%s", h.all);
+    tempdir_remove(dir);
+}
+
+Test(verify, names_a_pair_that_is_there_twice)
+{
+    char dir[TEMPDIR_MAX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard(dir, 5, 1, 0, 0);
+    const struct heard h = verify(dir, &t);
+    cr_assert_eq(h.problems, 1, "%s", h.all);
+    cr_assert_not_null(strstr(h.last, "lies in shard 0 and in shard 5"), "%s", h.last);
+    tempdir_remove(dir);
+}
+
+Test(verify, names_a_pair_whose_medium_is_missing)
+{
+    char dir[TEMPDIR_MAX];
+    char hex[ID_HEX];
+    struct verify_totals t;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard(dir, 5, 100, 0, 0);
+    const struct heard h = verify(dir, &t);
+    const struct id medium = medium_id(100);
+    id_to_hex(&medium, hex);
+    cr_assert_eq(h.problems, 1, "%s", h.all);
+    cr_assert_not_null(strstr(h.last, hex), "%s", h.last);
+    cr_assert_not_null(strstr(h.last, "of shard 5"), "%s", h.last);
+    tempdir_remove(dir);
+}
