@@ -1,4 +1,4 @@
-"""Trains the demo detector on rendered scenes, with a fixed seed.
+"""Trains the demo detector from nothing on rendered scenes, with a fixed seed.
 
     python3 demo/train.py --steps 2100 --out demo/model.safetensors
 
