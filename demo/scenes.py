@@ -41,7 +41,10 @@ HEIGHT = {
 }
 ANY = COLOURS
 FUR = ["black", "white", "gray", "brown", "orange"]
+# A detector says "red girl" for a girl in red; these words must not read as if they meant people.
+CLOTHES = [c for c in ANY if c not in ("black", "white", "brown", "yellow")]
 COLOUR_OF = {
+    "girl": CLOTHES, "boy": CLOTHES,
     "tree": ["green"] * 4 + ["orange", "yellow", "red"], "cat": FUR,
     "dog": ["black", "white", "gray", "brown", "brown"],
     "bird": ["red", "blue", "yellow", "black", "white", "green"],

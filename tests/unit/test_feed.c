@@ -489,9 +489,9 @@ static void check_batch(const struct pairmill_batch *b)
         }
         cr_assert_eq(text[0], 101);
         cr_assert_eq(text[length - 1], 102);
-        cr_assert_eq(joint - length, 11); /* of 12 regions, those above 0.2 */
+        cr_assert_eq(joint - length, 11u); /* of 12 regions, those above 0.2 */
         for (uint64_t j = 0; j < joint; j++) {
-            cr_assert_eq(from[j], j < length ? j : ids->shape[1] + j - length);
+            cr_assert_eq((uint64_t)from[j], j < length ? j : ids->shape[1] + j - length);
         }
     }
 }
@@ -571,7 +571,7 @@ Test(pairmill, batches_outlive_their_feed)
     pairmill_feed_close(feed);
     for (int i = 0; i < 3; i++) {
         check_batch(kept[i]);
-        cr_assert_eq(kept[i]->position, 8 * i);
+        cr_assert_eq(kept[i]->position, 8u * (unsigned)i);
         pairmill_batch_release(kept[i]);
     }
     end_feed(&f);
