@@ -129,6 +129,7 @@ Test(decode, a_jpeg_cut_anywhere_is_an_error)
         cr_assert(rc == E_IMAGE_TRUNCATED || rc == E_IMAGE_UNREADABLE, "%zu of %zu bytes gave %s",
                   n, whole.n, err_name(rc));
     }
+    drop(whole);
 }
 
 Test(decode, a_png_cut_anywhere_or_damaged_is_an_error)
