@@ -113,7 +113,7 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     const uint64_t lonely = (uint64_t)(a.subject <= 0) | (uint64_t)(a.object <= 0) << 1;
     const uint64_t place = relation_place(s, c->subject, c->object, c->relation);
     const uint64_t near = (uint64_t)a.rival_near | (uint64_t)a.sibling_near << 1;
-    const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
+    const uint64_t word = c->relation == REL_UNSAID ? 9 : s->span_words[c->relation];
     const uint64_t label = hash_mix(c->label, 11);
     const int second = pair->n > 1 ? pair->best[which == 0].score : -10 * RANK_SCALE;
     key_add2(k, 120, b, which);
@@ -157,8 +157,8 @@ static void rescue(struct segment *s)
             }
         }
         if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
-            s->relations[s->relation_count++] = (struct relation_edge){
-                best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] =
+                (struct relation_edge){best->subject, best->object, best->relation, best->label};
         }
     }
 }

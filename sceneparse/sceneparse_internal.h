@@ -128,7 +128,10 @@ struct segment {
     uint32_t pair_count;
     struct word words[SEGMENT_MAX + 2 * MARGIN]; /* word i stands at [MARGIN + i] */
     uint8_t tags[SEGMENT_MAX];
-    struct span spans[NODE_MAX]; /* in the order of their words */
+    struct span spans[NODE_MAX];   /* in the order of their words */
+    uint64_t span_words[NODE_MAX]; /* hashes of what relations say: verb_hash, then forms */
+    /* How many spans of each type stand before span i. */
+    uint16_t before[NODE_MAX + 1][SG_RELATION + 1];
     struct owner_edge owners[2 * NODE_MAX];
     struct pair pairs[PAIRS_MAX];
     struct relation_edge relations[4 * NODE_MAX];
@@ -217,6 +220,8 @@ struct tagger_model {
     const int16_t *transitions; /* [TAGS + 1][8]: row = the tag before, row TAGS = the beginning */
 };
 
+enum { FREQUENT_BYTES = 8192 };
+
 struct sg_model {
     void *map;
     size_t size;
@@ -232,6 +237,7 @@ struct sg_model {
     const uint8_t *relation_places; /* [PLACES]: 1 where training saw a relation so placed */
     const uint32_t *unsaid;         /* labels of relations that no word says, most frequent first */
     uint32_t unsaid_count;
+    uint8_t frequent[FREQUENT_BYTES]; /* which words a misspelt one may be meant for */
 };
 
 /* ---- stages ---- */
@@ -245,6 +251,9 @@ void segment_read(struct segment *s, const char *text, size_t n, size_t *pos, en
 
 /* Fills what the lexicon knows into the segment's words. */
 void segment_analyse(const struct sg_model *m, struct segment *s);
+
+/* Fills m->frequent from the lexemes. */
+void words_sieve(struct sg_model *m);
 
 /* Makes a word one that training never met; `salt` tells such words apart. */
 void word_forget(struct word *w, uint64_t salt);
@@ -274,18 +283,16 @@ int rank_score(const struct rank_table *t, const struct keys *k);
 void owner_features(const struct segment *s, int attribute, int owner, struct keys *k);
 void owners_run(const struct sg_model *m, struct segment *s);
 
-enum { PLACES = 4096 };
-enum { CANDIDATES_MAX = 192 };
+enum { PLACES = 1024, CANDIDATES_MAX = 96 };
 /* How subject, object and relation span stand to each other, below PLACES. */
 unsigned relation_place(const struct segment *s, int subject, int object, int relation);
 /* Everything that may hold between objects `left` and `right`, in either direction; candidates of
  * one direction stand together, and in it those of one relation span. */
 int relation_candidates(const struct sg_model *m, const struct segment *s, int left, int right,
                         struct candidate out[CANDIDATES_MAX]);
-/* Features of the pair alone, of the pair with a relation span, and with its label. */
-void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k);
-void relation_span_features(const struct segment *s, int subject, int object, int relation,
-                            struct keys *k);
+/* Features of the two objects alone, of a direction and relation words, and of the label. */
+void relation_pair_features(const struct segment *s, int left, int right, struct keys *k);
+void relation_span_features(const struct segment *s, const struct candidate *c, struct keys *k);
 void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k);
 /* The first look, s->pairs: every pair of near objects by itself. */
 void relations_propose(const struct sg_model *m, struct segment *s);

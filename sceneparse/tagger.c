@@ -179,6 +179,22 @@ void tagger_run(const struct tagger_model *m, struct segment *s)
     }
 }
 
+/* What the rankers ask of each span again and again. */
+static void count_spans(struct segment *s)
+{
+    memset(s->before[0], 0, sizeof s->before[0]);
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        const struct span *p = &s->spans[i];
+        memcpy(s->before[i + 1], s->before[i], sizeof s->before[i]);
+        s->before[i + 1][p->type]++;
+        uint64_t h = hash_mix(3, word_at(s, p->beg)->verb_hash);
+        for (int k = p->beg + 1; k < p->end; k++) {
+            h = hash_mix(h, word_at(s, k)->form);
+        }
+        s->span_words[i] = h;
+    }
+}
+
 void segment_spans(struct segment *s)
 {
     static const uint16_t types[TAGS] = {
@@ -194,4 +210,5 @@ void segment_spans(struct segment *s)
             s->spans[s->span_count++] = (struct span){types[tag], (uint16_t)i, (uint16_t)(i + 1)};
         }
     }
+    count_spans(s);
 }

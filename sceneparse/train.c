@@ -5,7 +5,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { FOLDS = 10 };
+enum { FOLDS = 5 };
 
 static void tell(const struct trainer *t, const char *stage, size_t done, size_t total)
 {

@@ -89,8 +89,8 @@ void shuffle(uint32_t *order, uint32_t n, uint64_t seed)
 double exact_exp(double x)
 {
     x = x < -700 ? -700 : x > 700 ? 700 : x;
-    static const double inverse_factorial[] = {1,        1,         1.0 / 2,   1.0 / 6,    1.0 / 24,
-                                               1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320};
+    static const double inverse_factorial[] = {
+        1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320};
     const double y = x * 1.4426950408889634;
     const int k = (int)(y < 0 ? y - 0.5 : y + 0.5);
     const double r = (y - k) * 0.6931471805599453;
