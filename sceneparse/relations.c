@@ -324,6 +324,10 @@ static void propose(const struct sg_model *m, const struct segment *s, struct pa
     }
 }
 
+/* Pairs whose best candidate scores less, and candidates that are so far below their pair's best,
+ * are not looked at again. */
+enum { HOPELESS = -3 * RANK_SCALE };
+
 void relations_propose(const struct sg_model *m, struct segment *s)
 {
     uint16_t objects[NODE_MAX];
@@ -341,7 +345,10 @@ void relations_propose(const struct sg_model *m, struct segment *s)
             pair->right = objects[j];
             pair->n = 0;
             propose(m, s, pair);
-            s->pair_count += pair->n > 0;
+            while (pair->n > 1 && pair->best[pair->n - 1].score < pair->best[0].score + HOPELESS) {
+                pair->n--;
+            }
+            s->pair_count += pair->n > 0 && pair->best[0].score > HOPELESS;
         }
     }
 }

@@ -214,6 +214,8 @@ struct rank_table {
     uint32_t bits;
 };
 
+enum { FORBIDDEN = -16000 }; /* a transition */
+
 struct tagger_model {
     const struct tag_row *rows;
     uint32_t bits;
