@@ -137,9 +137,10 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
 }
 
 /* How far below "none" a relation may score if it is the only place for its words. */
-enum { RESCUE = RANK_SCALE };
+enum { RESCUE = 3 * RANK_SCALE };
 
-/* Relation words that found no place: where they fit best, if not too badly. */
+/* Relation words that found no place: between the subject and object where they fit best, if not
+ * too badly. */
 static void rescue(struct segment *s)
 {
     for (uint32_t r = 0; r < s->span_count; r++) {
@@ -151,7 +152,8 @@ static void rescue(struct segment *s)
         for (uint32_t i = 0; i < s->pair_count && !used; i++) {
             for (uint32_t c = 0; c < s->pairs[i].n; c++) {
                 const struct candidate *d = &s->pairs[i].best[c];
-                if (d->relation == r && (!best || d->score > best->score)) {
+                const int in_order = d->subject < d->relation && d->relation < d->object;
+                if (d->relation == r && in_order && (!best || d->score > best->score)) {
                     best = d;
                 }
             }

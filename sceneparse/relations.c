@@ -108,6 +108,22 @@ static int may_go_unsaid(const struct segment *s, int left, int right)
            spans_between(s, left, right, SG_RELATION) == 0;
 }
 
+/* "... each other", "one another", "side by side", "together": what a relation of an object to its
+ * own kind needs to be said. */
+static int is_mutual(const struct segment *s, const struct span *rel)
+{
+    static const char *const cues[] = {"other", "another", "side", "together"};
+    for (int i = rel->beg; i < rel->end + 3 && i < (int)s->n; i++) {
+        const struct text w = word_at(s, i)->text;
+        for (size_t k = 0; k < sizeof cues / sizeof *cues; k++) {
+            if (strlen(cues[k]) == w.n && memcmp(cues[k], w.p, w.n) == 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static int add_direction(const struct sg_model *m, const struct segment *s, int subject, int object,
                          int n, struct candidate out[CANDIDATES_MAX])
 {
@@ -118,7 +134,7 @@ static int add_direction(const struct sg_model *m, const struct segment *s, int 
     struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0, 0};
     const int limit = n + CANDIDATES_MAX / 2 - 16;
     for (int r = first; r < last && n < limit; r++) {
-        if (s->spans[r].type == SG_RELATION &&
+        if (s->spans[r].type == SG_RELATION && (subject != object || is_mutual(s, &s->spans[r])) &&
             m->relation_places[relation_place(s, subject, object, r)]) {
             c.relation = (uint16_t)r;
             n = add_names(m, s, c, n, out);

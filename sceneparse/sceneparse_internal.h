@@ -4,9 +4,11 @@
  *
  *     tokens.c     caption bytes -> words of one segment
  *     words.c      what the lexicon knows of a word: parts of speech, lemmas, class
+ *     gate.c       whether the words are a caption at all
  *     tagger.c     words -> nodes (spans of words of one type)
  *     owners.c     attribute nodes -> their owners
- *     relations.c  pairs of objects -> relations
+ *     relations.c  pairs of objects -> relations that may hold
+ *     choice.c     which of them do, in view of each other
  *     parser.c     the whole, and the graph that comes out
  *     model.c      the model file
  *     train*.c     the model file's making
@@ -51,10 +53,11 @@ enum word_flag {
     WORD_DIGIT = 256,
     WORD_CAPS = 512, /* two letters or more, all of them capitals */
     WORD_INITIAL = 1024,
-    WORD_FOREIGN = 2048, /* letters of another script, or bytes that are not UTF-8 */
-    WORD_NOISE = 4096,   /* hashtag, @name, file name, address, longer than WORD_MAX */
-    WORD_STOP = 8192,    /* ends a sentence */
-    WORD_KNOWN = 15,     /* any of WordNet's four */
+    WORD_FOREIGN = 2048,  /* letters of another script, or bytes that are not UTF-8 */
+    WORD_NOISE = 4096,    /* hashtag, @name, file name, address, longer than WORD_MAX */
+    WORD_STOP = 8192,     /* ends a sentence */
+    WORD_RESPELT = 16384, /* read as another word, one letter away */
+    WORD_KNOWN = 15,      /* any of WordNet's four */
 };
 
 struct text {
@@ -259,6 +262,9 @@ void words_sieve(struct sg_model *m);
 
 /* Makes a word one that training never met; `salt` tells such words apart. */
 void word_forget(struct word *w, uint64_t salt);
+
+/* Whether the words are an English caption; marks boilerplate among them as noise. */
+int segment_is_caption(struct segment *s);
 
 /* The lexicon's flags and class of a hashed word; 0 when unknown. */
 const struct lexeme *lexeme_find(const struct lexeme_table *t, uint64_t form);

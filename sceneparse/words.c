@@ -247,7 +247,7 @@ static void analyse(const struct sg_model *m, struct segment *s, struct word *w)
     lemmatise(m, s, w, lexeme->flags);
     if (!(w->flags & (WORD_KNOWN | WORD_TRAINED)) && respell(m, s, w)) {
         lexeme = lexeme_find(&m->lexemes, w->form);
-        w->flags |= lexeme->flags & LEXEME_FLAGS;
+        w->flags |= (lexeme->flags & LEXEME_FLAGS) | WORD_RESPELT;
         lemmatise(m, s, w, lexeme->flags);
     }
     const uint16_t sense =
