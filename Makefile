@@ -58,6 +58,18 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
+# libFuzzer targets: tests/fuzz/NAME.c becomes build/fuzz/NAME, with what it needs of the rooms it names.
+build/fuzz/%: tests/fuzz/%.c $(wildcard sceneparse/*.[ch] common/*.[ch])
+	@mkdir -p $(@D)
+	clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off \
+	  -I. $(CFLAGS) -o $@ $< sceneparse/*.c common/err.c common/buf.c -lutf8proc
+
+fuzz: ## fuzz: a minute of random captions and model files against the parser, under clang's sanitizers
+	@scripts/install-packages fuzz
+	@$(MAKE) -s build/fuzz/fuzz_sceneparse build/fuzz/fuzz_sceneparse_model
+	build/fuzz/fuzz_sceneparse -max_total_time=50 -max_len=4096 -print_final_stats=1 -verbosity=0
+	build/fuzz/fuzz_sceneparse_model -max_total_time=10 -verbosity=0
+
 demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
 	@scripts/install-packages demo
 	@$(MAKE) -s all
@@ -88,5 +100,5 @@ help: ## help: list the targets
 e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
 	$B/tests/e2e-tests -j2
 
-.PHONY: all demo test e2e parity packages-present unit format lint clean help
+.PHONY: fuzz all demo test e2e parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

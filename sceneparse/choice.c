@@ -5,13 +5,14 @@
 
 /* What the first look found around one candidate: best scores of other pairs, 0 if none. */
 struct around {
-    int subject;     /* that have its subject as an end */
-    int object;      /* that have its object as an end */
-    int into_object; /* that have the same object */
-    int rival;       /* with the same relation words and object, another subject */
-    int sibling;     /* with the same relation words and subject, another object */
-    int path;        /* the weaker half of a path from subject to object over a third one */
-    int rival_near;  /* whether that other subject stands nearer to the relation's words */
+    int subject;       /* that have its subject as an end */
+    int object;        /* that have its object as an end */
+    int into_object;   /* that have the same object */
+    int rival;         /* with the same relation words and object, another subject */
+    int sibling;       /* with the same relation words and subject, another object */
+    int path;          /* the weaker half of a path from subject to object over a third one */
+    int rival_subject; /* the other subject; -1: none */
+    int rival_near;    /* whether that other subject stands nearer to the relation's words */
     int sibling_near;
 };
 
@@ -69,7 +70,7 @@ static struct around look_around(const struct segment *s, const struct pair *own
                                  const struct candidate *c)
 {
     const int none = -10 * RANK_SCALE;
-    struct around a = {none, none, none, none, none, none, 0, 0};
+    struct around a = {none, none, none, none, none, none, -1, 0, 0};
     for (uint32_t i = 0; i < s->pair_count; i++) {
         const struct pair *p = &s->pairs[i];
         if (p == own || p->left == p->right) {
@@ -94,6 +95,7 @@ static struct around look_around(const struct segment *s, const struct pair *own
         }
         if (d->object == c->object && d->score > a.rival) {
             a.rival = d->score;
+            a.rival_subject = d->subject;
             a.rival_near = far(d->subject, c->relation) < far(c->subject, c->relation);
         }
         if (d->subject == c->subject && d->score > a.sibling) {
@@ -133,6 +135,14 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     key_add3(k, 134, coarse(c->score), hash_mix(coarse(a.rival), coarse(a.sibling)),
              hash_mix(near, lonely));
     key_add3(k, 135, coarse(c->score), hash_mix(coarse(a.path), coarse(a.into_object)), lonely);
+    const uint64_t fields =
+        a.rival_subject < 0
+            ? 0
+            : hash_mix(head_of(s, c->subject)->field, 100 + head_of(s, a.rival_subject)->field);
+    const uint64_t verb =
+        c->relation == REL_UNSAID ? 0 : word_at(s, s->spans[c->relation].beg)->suffix;
+    key_add3(k, 137, fields, near & 1, coarse(c->score - a.rival));
+    key_add3(k, 138, fields, near & 1, verb);
     key_add3(k, 136, coarse(c->score), word, coarse(a.path));
 }
 

@@ -236,6 +236,9 @@ void relation_span_features(const struct segment *s, const struct candidate *c, 
     key_add3(k, 60, place, word, subj->sense);
     key_add3(k, 61, place, word, obj->sense);
     key_add3(k, 62, place, word, hash_mix(subj->field, obj->field));
+    key_add3(k, 63, place, first->suffix, subj->field);
+    key_add3(k, 64, place, first->class, hash_mix(subj->field, obj->field));
+    key_add3(k, 65, place, first[-1].form, subj->field);
 }
 
 static uint64_t label_hash(const struct segment *s, const struct candidate *c)
