@@ -5,13 +5,14 @@
 
 /* What the first look found around one candidate: best scores of other pairs, 0 if none. */
 struct around {
-    int subject;     /* that have its subject as an end */
-    int object;      /* that have its object as an end */
-    int into_object; /* that have the same object */
-    int rival;       /* with the same relation words and object, another subject */
-    int sibling;     /* with the same relation words and subject, another object */
-    int path;        /* the weaker half of a path from subject to object over a third one */
-    int rival_near;  /* whether that other subject stands nearer to the relation's words */
+    int subject;       /* that have its subject as an end */
+    int object;        /* that have its object as an end */
+    int into_object;   /* that have the same object */
+    int rival;         /* with the same relation words and object, another subject */
+    int sibling;       /* with the same relation words and subject, another object */
+    int path;          /* the weaker half of a path from subject to object over a third one */
+    int rival_subject; /* the other subject; -1: none */
+    int rival_near;    /* whether that other subject stands nearer to the relation's words */
     int sibling_near;
 };
 
@@ -69,7 +70,7 @@ static struct around look_around(const struct segment *s, const struct pair *own
                                  const struct candidate *c)
 {
     const int none = -10 * RANK_SCALE;
-    struct around a = {none, none, none, none, none, none, 0, 0};
+    struct around a = {none, none, none, none, none, none, -1, 0, 0};
     for (uint32_t i = 0; i < s->pair_count; i++) {
         const struct pair *p = &s->pairs[i];
         if (p == own || p->left == p->right) {
@@ -94,6 +95,7 @@ static struct around look_around(const struct segment *s, const struct pair *own
         }
         if (d->object == c->object && d->score > a.rival) {
             a.rival = d->score;
+            a.rival_subject = d->subject;
             a.rival_near = far(d->subject, c->relation) < far(c->subject, c->relation);
         }
         if (d->subject == c->subject && d->score > a.sibling) {
@@ -113,7 +115,7 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     const uint64_t lonely = (uint64_t)(a.subject <= 0) | (uint64_t)(a.object <= 0) << 1;
     const uint64_t place = relation_place(s, c->subject, c->object, c->relation);
     const uint64_t near = (uint64_t)a.rival_near | (uint64_t)a.sibling_near << 1;
-    const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
+    const uint64_t word = c->relation == REL_UNSAID ? 9 : s->span_words[c->relation];
     const uint64_t label = hash_mix(c->label, 11);
     const int second = pair->n > 1 ? pair->best[which == 0].score : -10 * RANK_SCALE;
     key_add2(k, 120, b, which);
@@ -133,13 +135,22 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     key_add3(k, 134, coarse(c->score), hash_mix(coarse(a.rival), coarse(a.sibling)),
              hash_mix(near, lonely));
     key_add3(k, 135, coarse(c->score), hash_mix(coarse(a.path), coarse(a.into_object)), lonely);
+    const uint64_t fields =
+        a.rival_subject < 0
+            ? 0
+            : hash_mix(head_of(s, c->subject)->field, 100 + head_of(s, a.rival_subject)->field);
+    const uint64_t verb =
+        c->relation == REL_UNSAID ? 0 : word_at(s, s->spans[c->relation].beg)->suffix;
+    key_add3(k, 137, fields, near & 1, coarse(c->score - a.rival));
+    key_add3(k, 138, fields, near & 1, verb);
     key_add3(k, 136, coarse(c->score), word, coarse(a.path));
 }
 
 /* How far below "none" a relation may score if it is the only place for its words. */
-enum { RESCUE = RANK_SCALE };
+enum { RESCUE = 3 * RANK_SCALE };
 
-/* Relation words that found no place: where they fit best, if not too badly. */
+/* Relation words that found no place: between the subject and object where they fit best, if not
+ * too badly. */
 static void rescue(struct segment *s)
 {
     for (uint32_t r = 0; r < s->span_count; r++) {
@@ -151,7 +162,8 @@ static void rescue(struct segment *s)
         for (uint32_t i = 0; i < s->pair_count && !used; i++) {
             for (uint32_t c = 0; c < s->pairs[i].n; c++) {
                 const struct candidate *d = &s->pairs[i].best[c];
-                if (d->relation == r && (!best || d->score > best->score)) {
+                const int in_order = d->subject < d->relation && d->relation < d->object;
+                if (d->relation == r && in_order && (!best || d->score > best->score)) {
                     best = d;
                 }
             }

@@ -170,6 +170,7 @@ static int bind(const char *path, struct sg_model *m)
     if (!offsets_hold(m, v[SECTION_STRINGS].size, v[SECTION_NAMES].count)) {
         return err_set(E_MODEL, "%s: the scene graph model points outside itself", path);
     }
+    words_sieve(m);
     return 0;
 }
 

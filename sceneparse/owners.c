@@ -10,8 +10,11 @@ int rank_score(const struct rank_table *t, const struct keys *k)
 {
     int sum = 0;
     for (int i = 0; i < k->n; i++) {
+        __builtin_prefetch(&t->rows[k->k[i] >> (64 - t->bits)]);
+    }
+    for (int i = 0; i < k->n; i++) {
         const struct rank_row row = t->rows[k->k[i] >> (64 - t->bits)];
-        sum += row.check == (uint8_t)(k->k[i] & 0xff) ? row.w : 0;
+        sum += row.w & -(row.check == (uint8_t)(k->k[i] & 0xff));
     }
     return sum;
 }

@@ -263,6 +263,9 @@ int sg_parse(struct sg_parser *p, const char *text, size_t n, const struct sg_gr
         }
         segment_read(s, text, n, &pos, READ_SENTENCE, p->tokens, &g->token_count);
         segment_analyse(p->model, s);
+        if (!segment_is_caption(s)) {
+            continue;
+        }
         tagger_run(&p->model->tagger, s);
         segment_spans(s);
         owners_run(p->model, s);

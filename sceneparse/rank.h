@@ -35,11 +35,7 @@ static inline unsigned spans_between(const struct segment *s, int a, int b, unsi
 {
     const int lo = a < b ? a : b;
     const int hi = a < b ? b : a;
-    unsigned n = 0;
-    for (int i = lo + 1; i < hi; i++) {
-        n += s->spans[i].type == type;
-    }
-    return n;
+    return lo == hi ? 0u : (unsigned)(s->before[hi][type] - s->before[lo + 1][type]);
 }
 
 /* The words from `beg` to `end`, as a hash; at most six tell themselves, more only that. */
@@ -79,16 +75,6 @@ static inline const struct word *head_of(const struct segment *s, int span)
 {
     const struct span *p = &s->spans[span];
     return word_at(s, p->type == SG_RELATION ? p->beg : p->end - 1);
-}
-
-static inline uint64_t span_hash(const struct segment *s, int span)
-{
-    const struct span *p = &s->spans[span];
-    uint64_t h = 3;
-    for (int i = p->beg; i < p->end; i++) {
-        h = hash_mix(h, i == p->beg ? word_at(s, i)->verb_hash : word_at(s, i)->form);
-    }
-    return h;
 }
 
 #endif

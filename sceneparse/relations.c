@@ -101,29 +101,50 @@ static int add_names(const struct sg_model *m, const struct segment *s, struct c
     return n;
 }
 
+/* Relations that no word says hold between objects side by side. */
+static int may_go_unsaid(const struct segment *s, int left, int right)
+{
+    return left != right && spans_between(s, left, right, SG_OBJECT) == 0 &&
+           spans_between(s, left, right, SG_RELATION) == 0;
+}
+
+/* "... each other", "one another", "side by side", "together": what a relation of an object to its
+ * own kind needs to be said. */
+static int is_mutual(const struct segment *s, const struct span *rel)
+{
+    static const char *const cues[] = {"other", "another", "side", "together"};
+    for (int i = rel->beg; i < rel->end + 3 && i < (int)s->n; i++) {
+        const struct text w = word_at(s, i)->text;
+        for (size_t k = 0; k < sizeof cues / sizeof *cues; k++) {
+            if (strlen(cues[k]) == w.n && memcmp(cues[k], w.p, w.n) == 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static int add_direction(const struct sg_model *m, const struct segment *s, int subject, int object,
                          int n, struct candidate out[CANDIDATES_MAX])
 {
     const int lo = subject < object ? subject : object;
     const int hi = subject < object ? object : subject;
-    const int first = lo - 8 < 0 ? 0 : lo - 8;
-    const int last = hi + 8 > (int)s->span_count ? (int)s->span_count : hi + 8;
+    const int first = lo - 4 < 0 ? 0 : lo - 4;
+    const int last = hi + 4 > (int)s->span_count ? (int)s->span_count : hi + 4;
     struct candidate c = {(uint16_t)subject, (uint16_t)object, REL_UNSAID, 0, 0, 0};
     const int limit = n + CANDIDATES_MAX / 2 - 16;
     for (int r = first; r < last && n < limit; r++) {
-        if (s->spans[r].type == SG_RELATION &&
+        if (s->spans[r].type == SG_RELATION && (subject != object || is_mutual(s, &s->spans[r])) &&
             m->relation_places[relation_place(s, subject, object, r)]) {
             c.relation = (uint16_t)r;
             n = add_names(m, s, c, n, out);
         }
     }
-    if (subject != object && m->relation_places[relation_place(s, subject, object, REL_UNSAID)]) {
-        for (uint32_t i = 0; i < m->unsaid_count && n < limit + 12; i++) {
-            c.relation = REL_UNSAID;
-            c.label = m->unsaid[i];
-            c.weight = 0;
-            out[n++] = c;
-        }
+    for (uint32_t i = 0; i < m->unsaid_count && may_go_unsaid(s, lo, hi); i++) {
+        c.relation = REL_UNSAID;
+        c.label = m->unsaid[i];
+        c.weight = 0;
+        out[n++] = c;
     }
     return n;
 }
@@ -138,68 +159,65 @@ int relation_candidates(const struct sg_model *m, const struct segment *s, int l
     return add_direction(m, s, right, left, n, out);
 }
 
-void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k)
+void relation_pair_features(const struct segment *s, int left, int right, struct keys *k)
 {
-    const int right = object > subject;
-    const struct span *l = &s->spans[right ? subject : object];
-    const struct span *r = &s->spans[right ? object : subject];
-    const uint64_t objects = capped(spans_between(s, subject, object, SG_OBJECT), 4);
-    const uint64_t rels = capped(spans_between(s, subject, object, SG_RELATION), 3);
-    const uint64_t place =
-        (uint64_t)right | objects << 1 | rels << 4 | (uint64_t)(subject == object) << 6;
-    const uint64_t distance = distance_bucket((unsigned)(r->beg - l->end));
-    const uint64_t subj = head_of(s, subject)->noun_hash;
-    const uint64_t obj = head_of(s, object)->noun_hash;
+    const struct span *l = &s->spans[left];
+    const struct span *r = &s->spans[right];
+    const struct word *a = head_of(s, left);
+    const struct word *b = head_of(s, right);
+    const uint64_t objects = capped(spans_between(s, left, right, SG_OBJECT), 4);
+    const uint64_t rels = capped(spans_between(s, left, right, SG_RELATION), 3);
+    const uint64_t place = objects << 1 | rels << 4 | (uint64_t)(left == right) << 6;
+    const uint64_t distance = left == right ? 9 : distance_bucket((unsigned)(r->beg - l->end));
     const uint64_t shape = shape_hash(s, l->end, r->beg);
-    key_add(k, 20, place);
     key_add2(k, 21, place, distance);
-    key_add2(k, 22, subj, obj);
-    key_add2(k, 23, subj, place);
-    key_add2(k, 24, obj, place);
-    key_add2(k, 25, words_hash(s, l->end, r->beg), (uint64_t)right);
-    key_add2(k, 26, shape, (uint64_t)right);
-    key_add3(k, 27, shape, subj, (uint64_t)right);
-    key_add3(k, 28, shape, obj, (uint64_t)right);
+    key_add2(k, 22, a->noun_hash, b->noun_hash);
+    key_add2(k, 23, a->noun_hash, place);
+    key_add2(k, 24, b->noun_hash, place);
+    key_add(k, 25, words_hash(s, l->end, r->beg));
+    key_add(k, 26, shape);
+    key_add2(k, 27, shape, a->noun_hash);
+    key_add2(k, 28, shape, b->noun_hash);
     key_add3(k, 29, word_at(s, l->beg)[-1].form, word_at(s, r->end)->form, place);
     key_add2(k, 30, word_at(s, r->beg)[-1].form, place);
     key_add2(k, 31, word_at(s, l->end)->form, place);
-    key_add3(k, 32, word_at(s, r->end)->class, place, 0);
-    key_add3(k, 34, head_of(s, subject)->sense, head_of(s, object)->sense, place);
-    key_add3(k, 35, head_of(s, subject)->field, head_of(s, object)->field, place);
-    key_add2(k, 36, head_of(s, subject)->sense, place);
-    key_add2(k, 37, head_of(s, object)->sense, place);
-    key_add3(k, 33, head_of(s, subject)->class, head_of(s, object)->class, place);
+    key_add2(k, 32, word_at(s, r->end)->class, place);
+    key_add3(k, 33, a->class, b->class, place);
+    key_add3(k, 34, a->sense, b->sense, place);
+    key_add3(k, 35, a->field, b->field, place);
+    key_add2(k, 36, a->sense, place);
+    key_add2(k, 37, b->sense, place);
 }
 
-static uint64_t side_shape(const struct segment *s, int from, int to)
+static uint64_t side_shape(const struct segment *s, const struct span *rel, const struct span *end)
 {
-    return from <= to ? shape_hash(s, from, to) : hash_mix(shape_hash(s, to, from), 5);
+    return rel->beg >= end->end ? shape_hash(s, end->end, rel->beg)
+                                : hash_mix(shape_hash(s, rel->end, end->beg), 5);
 }
 
-void relation_span_features(const struct segment *s, int subject, int object, int relation,
-                            struct keys *k)
+void relation_span_features(const struct segment *s, const struct candidate *c, struct keys *k)
 {
-    const uint64_t place = relation_place(s, subject, object, relation);
-    if (relation == REL_UNSAID) {
-        key_add(k, 40, place);
+    const uint64_t place = relation_place(s, c->subject, c->object, c->relation);
+    const struct word *subj = head_of(s, c->subject);
+    const struct word *obj = head_of(s, c->object);
+    if (c->relation == REL_UNSAID) {
+        key_add2(k, 40, place, 0);
+        key_add3(k, 40, place, subj->sense, 1);
+        key_add3(k, 40, place, obj->sense, 2);
+        key_add3(k, 40, place, subj->sense, obj->sense);
+        key_add3(k, 40, place, subj->noun_hash, obj->noun_hash);
         return;
     }
-    const struct span *sub = &s->spans[subject];
-    const struct span *obj = &s->spans[object];
-    const struct span *rel = &s->spans[relation];
-    const uint64_t word = span_hash(s, relation);
-    const uint64_t subj_head = head_of(s, subject)->noun_hash;
-    const uint64_t obj_head = head_of(s, object)->noun_hash;
-    const uint64_t to_subj = side_shape(s, rel->beg >= sub->end ? sub->end : rel->end,
-                                        rel->beg >= sub->end ? rel->beg : sub->beg);
-    const uint64_t to_obj = side_shape(s, rel->beg >= obj->end ? obj->end : rel->end,
-                                       rel->beg >= obj->end ? rel->beg : obj->beg);
+    const struct span *rel = &s->spans[c->relation];
+    const uint64_t word = s->span_words[c->relation];
+    const uint64_t to_subj = side_shape(s, rel, &s->spans[c->subject]);
+    const uint64_t to_obj = side_shape(s, rel, &s->spans[c->object]);
     const struct word *first = word_at(s, rel->beg);
     const struct word *last = word_at(s, rel->end - 1);
     key_add(k, 41, place);
     key_add2(k, 42, place, word);
-    key_add3(k, 43, place, word, subj_head);
-    key_add3(k, 44, place, word, obj_head);
+    key_add3(k, 43, place, word, subj->noun_hash);
+    key_add3(k, 44, place, word, obj->noun_hash);
     key_add2(k, 45, to_subj, place);
     key_add2(k, 46, to_obj, place);
     key_add3(k, 47, to_subj, to_obj, place);
@@ -209,70 +227,81 @@ void relation_span_features(const struct segment *s, int subject, int object, in
     key_add3(k, 51, first[-1].form, last[1].form, place);
     key_add3(k, 52, first[-1].form, word, place);
     key_add3(k, 53, first->suffix, last->form, place);
-    key_add3(k, 54, words_hash(s, rel->end, obj->beg), place, word);
     key_add2(k, 55, last[1].form, place);
     key_add3(k, 56, first->class, last->class, place);
-    key_add3(k, 57, capped(spans_between(s, subject, relation, SG_RELATION), 3),
-             capped(spans_between(s, object, relation, SG_RELATION), 3), place);
+    key_add3(k, 57, capped(spans_between(s, c->subject, c->relation, SG_RELATION), 3),
+             capped(spans_between(s, c->object, c->relation, SG_RELATION), 3), place);
     key_add3(k, 58, word, to_subj, place);
-    key_add3(k, 60, place, word, head_of(s, subject)->sense);
-    key_add3(k, 61, place, word, head_of(s, object)->sense);
-    key_add3(k, 62, place, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
-    key_add3(k, 59, to_subj, subj_head, place);
+    key_add3(k, 59, to_subj, subj->noun_hash, place);
+    key_add3(k, 60, place, word, subj->sense);
+    key_add3(k, 61, place, word, obj->sense);
+    key_add3(k, 62, place, word, hash_mix(subj->field, obj->field));
+    key_add3(k, 63, place, first->suffix, subj->field);
+    key_add3(k, 64, place, first->class, hash_mix(subj->field, obj->field));
+    key_add3(k, 65, place, first[-1].form, subj->field);
 }
 
 static uint64_t label_hash(const struct segment *s, const struct candidate *c)
 {
     return c->label != STRING_NONE ? hash_mix(c->label, 11)
-                                   : hash_mix(span_hash(s, c->relation), 12);
+                                   : hash_mix(s->span_words[c->relation], 12);
+}
+
+static void unsaid_label_features(const struct segment *s, const struct candidate *c,
+                                  uint64_t label, uint64_t way, struct keys *k)
+{
+    const struct span *l = &s->spans[c->subject < c->object ? c->subject : c->object];
+    const struct span *r = &s->spans[c->subject < c->object ? c->object : c->subject];
+    key_add3(k, 79, label, words_hash(s, l->end, r->beg), way);
+    key_add3(k, 80, label, shape_hash(s, l->end, r->beg), way);
+    key_add3(k, 81, label, word_at(s, r->beg)[-1].form, way);
+}
+
+static void said_label_features(const struct segment *s, const struct candidate *c, uint64_t label,
+                                uint64_t way, struct keys *k)
+{
+    const uint64_t place = relation_place(s, c->subject, c->object, c->relation);
+    const struct word *subj = head_of(s, c->subject);
+    const struct word *obj = head_of(s, c->object);
+    const struct span *rel = &s->spans[c->relation];
+    const struct word *first = word_at(s, rel->beg);
+    const struct word *last = word_at(s, rel->end - 1);
+    const uint64_t word = s->span_words[c->relation];
+    const uint64_t own = c->weight & 1;
+    key_add2(k, 71, label, place);
+    key_add2(k, 75, label, word);
+    key_add3(k, 76, label, word, obj->noun_hash);
+    key_add3(k, 77, label, word, subj->noun_hash);
+    key_add2(k, 86, c->weight, place);
+    key_add2(k, 87, own, place);
+    key_add3(k, 88, own, place, first->suffix);
+    key_add3(k, 89, own, place, last->form);
+    key_add3(k, 91, own, word, way);
+    key_add3(k, 95, label, word, hash_mix(subj->sense, obj->sense));
+    key_add3(k, 96, label, word, hash_mix(subj->field, obj->field));
+    key_add3(k, 83, label, first->suffix, way);
+    key_add3(k, 84, label, last[1].form, way);
+    key_add3(k, 85, label, first[-1].form, way);
 }
 
 void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k)
 {
-    const int subject = c->subject;
-    const int object = c->object;
     const uint64_t label = label_hash(s, c);
-    const uint64_t place = relation_place(s, subject, object, c->relation);
-    const uint64_t way = place & (7 | 1 << 9);
-    const uint64_t subj = head_of(s, subject)->noun_hash;
-    const uint64_t obj = head_of(s, object)->noun_hash;
-    const uint64_t word = c->relation == REL_UNSAID ? 9 : span_hash(s, c->relation);
-    key_add(k, 70, label);
-    key_add2(k, 71, label, place);
-    key_add3(k, 72, label, subj, way);
-    key_add3(k, 73, label, obj, way);
-    key_add3(k, 74, label, hash_mix(subj, obj), way);
-    key_add2(k, 75, label, word);
-    key_add3(k, 76, label, word, obj);
-    key_add3(k, 77, label, word, subj);
-    const uint64_t subj_sense = head_of(s, subject)->sense;
-    const uint64_t obj_sense = head_of(s, object)->sense;
-    key_add3(k, 92, label, subj_sense, way);
-    key_add3(k, 93, label, obj_sense, way);
-    key_add3(k, 94, label, hash_mix(subj_sense, obj_sense), way);
-    key_add3(k, 95, label, word, hash_mix(subj_sense, obj_sense));
-    key_add3(k, 96, label, word, hash_mix(head_of(s, subject)->field, head_of(s, object)->field));
-    const uint64_t kind = c->relation == REL_UNSAID ? 50 : c->weight;
-    key_add(k, 78, kind);
-    key_add2(k, 86, kind, place);
+    const struct word *subj = head_of(s, c->subject);
+    const struct word *obj = head_of(s, c->object);
+    const uint64_t way = (uint64_t)(c->subject < c->object) | (uint64_t)(c->subject == c->object)
+                                                                  << 1;
+    key_add3(k, 72, label, subj->noun_hash, way);
+    key_add3(k, 73, label, obj->noun_hash, way);
+    key_add3(k, 74, label, hash_mix(subj->noun_hash, obj->noun_hash), way);
+    key_add3(k, 92, label, subj->sense, way);
+    key_add3(k, 93, label, obj->sense, way);
+    key_add3(k, 94, label, hash_mix(subj->sense, obj->sense), way);
+    key_add2(k, 70, label, way);
     if (c->relation == REL_UNSAID) {
-        const struct span *l = &s->spans[subject < object ? subject : object];
-        const struct span *r = &s->spans[subject < object ? object : subject];
-        key_add3(k, 79, label, words_hash(s, l->end, r->beg), way);
-        key_add3(k, 80, label, shape_hash(s, l->end, r->beg), way);
-        key_add3(k, 81, label, word_at(s, r->beg)[-1].form, place);
-        key_add3(k, 82, label, word_at(s, l->end)->form, place);
+        unsaid_label_features(s, c, label, way, k);
     } else {
-        const uint64_t own = c->weight & 1;
-        const struct span *rel = &s->spans[c->relation];
-        key_add2(k, 87, own, place);
-        key_add3(k, 88, own, place, word_at(s, rel->beg)->suffix);
-        key_add3(k, 89, own, place, word_at(s, rel->end - 1)->form);
-        key_add3(k, 90, own, (uint64_t)(rel->end - rel->beg), way);
-        key_add3(k, 91, own, word, way);
-        key_add3(k, 83, label, head_of(s, c->relation)->suffix, way);
-        key_add3(k, 84, label, word_at(s, s->spans[c->relation].end)->form, way);
-        key_add3(k, 85, label, word_at(s, s->spans[c->relation].beg)[-1].form, way);
+        said_label_features(s, c, label, way, k);
     }
 }
 
@@ -294,26 +323,29 @@ static void propose(const struct sg_model *m, const struct segment *s, struct pa
 {
     struct candidate c[CANDIDATES_MAX];
     const int n = relation_candidates(m, s, pair->left, pair->right, c);
-    int pair_score = 0;
+    struct keys k = {0};
+    if (n == 0) {
+        return;
+    }
+    relation_pair_features(s, pair->left, pair->right, &k);
+    const int pair_score = rank_score(&m->relation_rank, &k);
     int span_score = 0;
     for (int i = 0; i < n; i++) {
-        struct keys k = {0};
-        const int turned = i == 0 || c[i].subject != c[i - 1].subject;
-        if (turned) {
-            relation_pair_features(s, c[i].subject, c[i].object, &k);
-            pair_score = rank_score(&m->relation_rank, &k);
+        if (i == 0 || c[i].subject != c[i - 1].subject || c[i].relation != c[i - 1].relation) {
             k.n = 0;
-        }
-        if (turned || c[i].relation != c[i - 1].relation) {
-            relation_span_features(s, c[i].subject, c[i].object, c[i].relation, &k);
+            relation_span_features(s, &c[i], &k);
             span_score = rank_score(&m->relation_rank, &k);
-            k.n = 0;
         }
+        k.n = 0;
         relation_label_features(s, &c[i], &k);
         c[i].score = pair_score + span_score + rank_score(&m->relation_rank, &k);
         keep_best(pair, &c[i]);
     }
 }
+
+/* Pairs whose best candidate scores less, and candidates that are so far below their pair's best,
+ * are not looked at again. */
+enum { HOPELESS = -3 * RANK_SCALE };
 
 void relations_propose(const struct sg_model *m, struct segment *s)
 {
@@ -332,7 +364,10 @@ void relations_propose(const struct sg_model *m, struct segment *s)
             pair->right = objects[j];
             pair->n = 0;
             propose(m, s, pair);
-            s->pair_count += pair->n > 0;
+            while (pair->n > 1 && pair->best[pair->n - 1].score < pair->best[0].score + HOPELESS) {
+                pair->n--;
+            }
+            s->pair_count += pair->n > 0 && pair->best[0].score > HOPELESS;
         }
     }
 }

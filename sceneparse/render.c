@@ -43,15 +43,61 @@ static int render_marked(const struct sg_graph *g, const char *text, size_t n, s
 
 enum { DEPTH_MAX = 32 };
 
+/* The edges by subject: those of node i are edges[order[first[i]]] ... edges[order[first[i + 1]]].
+ */
 struct tree {
     const struct sg_graph *g;
     struct buf *out;
-    uint8_t *seen; /* [node_count] */
+    uint32_t *first;    /* [node_count + 1] */
+    uint32_t *order;    /* [edge_count] */
+    uint8_t *seen;      /* [node_count] */
+    uint8_t *is_target; /* [node_count] the object of some relation */
 };
 
-static int render_indent(struct tree *t, int depth)
+static int tree_init(struct tree *t, const struct sg_graph *g, struct buf *out)
 {
-    return buf_printf(t->out, "%*s", 2 * depth + 2, "");
+    *t = (struct tree){g,
+                       out,
+                       calloc((size_t)g->node_count + 2, sizeof *t->first),
+                       calloc((size_t)g->edge_count + 1, sizeof *t->order),
+                       calloc((size_t)g->node_count + 1, 1),
+                       calloc((size_t)g->node_count + 1, 1)};
+    if (!t->first || !t->order || !t->seen || !t->is_target) {
+        return err_set(E_NOMEM, "out of memory for a tree of %u nodes", g->node_count);
+    }
+    for (uint32_t i = 0; i < g->edge_count; i++) {
+        t->first[g->edges[i].subject + 2]++;
+        if (g->edges[i].object != SG_NONE) {
+            t->is_target[g->edges[i].object] = 1;
+        }
+    }
+    for (uint32_t i = 2; i < g->node_count + 2; i++) {
+        t->first[i] += t->first[i - 1];
+    }
+    for (uint32_t i = 0; i < g->edge_count; i++) {
+        t->order[t->first[g->edges[i].subject + 1]++] = i;
+    }
+    return 0;
+}
+
+static void tree_release(struct tree *t)
+{
+    free(t->first);
+    free(t->order);
+    free(t->seen);
+    free(t->is_target);
+}
+
+static int render_attributes(const struct tree *t, uint32_t object)
+{
+    int rc = 0;
+    for (uint32_t i = t->first[object]; i < t->first[object + 1] && !rc; i++) {
+        const struct sg_edge *e = &t->g->edges[t->order[i]];
+        if (e->object == SG_NONE) {
+            rc = buf_printf(t->out, " {%s}", label_of(t->g, e->node));
+        }
+    }
+    return rc;
 }
 
 /* An object, its attributes, and below each of its relations the object at the other end; an
@@ -62,52 +108,36 @@ static int render_object(struct tree *t, uint32_t object, int depth)
     const int known = t->seen[object];
     t->seen[object] = 1;
     int rc = buf_printf(t->out, "%s", label_of(g, object));
-    for (uint32_t i = 0; i < g->edge_count && !rc && !known; i++) {
-        const struct sg_edge *e = &g->edges[i];
-        if (e->subject == object && e->object == SG_NONE) {
-            rc = buf_printf(t->out, " {%s}", label_of(g, e->node));
-        }
-    }
+    rc = rc || known ? rc : render_attributes(t, object);
     rc = rc ? rc : buf_append(t->out, "\n", 1);
-    for (uint32_t i = 0; i < g->edge_count && !rc && !known && depth < DEPTH_MAX; i++) {
-        const struct sg_edge *e = &g->edges[i];
-        if (e->subject == object && e->object != SG_NONE) {
-            rc = render_indent(t, depth + 1);
-            rc = rc ? rc
-                    : buf_printf(t->out, g->nodes[e->node].implicit ? "(%s) " : "<%s> ",
-                                 label_of(g, e->node));
-            rc = rc ? rc : render_object(t, e->object, depth + 1);
+    for (uint32_t i = t->first[object]; i < t->first[object + 1] && !rc && !known; i++) {
+        const struct sg_edge *e = &g->edges[t->order[i]];
+        if (e->object == SG_NONE || depth == DEPTH_MAX) {
+            continue;
         }
+        rc = buf_printf(t->out, "%*s", 2 * depth + 4, "");
+        rc = rc ? rc
+                : buf_printf(t->out, g->nodes[e->node].implicit ? "(%s) " : "<%s> ",
+                             label_of(g, e->node));
+        rc = rc ? rc : render_object(t, e->object, depth + 1);
     }
     return rc;
 }
 
-static int is_target(const struct sg_graph *g, uint32_t node)
-{
-    for (uint32_t i = 0; i < g->edge_count; i++) {
-        if (g->edges[i].object == node) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int render_tree(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
 {
-    struct tree t = {g, out, calloc((size_t)g->node_count + 1, 1)};
-    if (!t.seen) {
-        return err_set(E_NOMEM, "out of memory for a tree of %u nodes", g->node_count);
-    }
-    int rc = render_marked(g, text, n, out);
+    struct tree t;
+    int rc = tree_init(&t, g, out);
+    rc = rc ? rc : render_marked(g, text, n, out);
     for (int roots = 1; roots >= 0; roots--) { /* then what only cycles reach */
         for (uint32_t i = 0; i < g->node_count && !rc; i++) {
-            if (g->nodes[i].type == SG_OBJECT && !t.seen[i] && (!roots || !is_target(g, i))) {
-                rc = render_indent(&t, 0);
+            if (g->nodes[i].type == SG_OBJECT && !t.seen[i] && (!roots || !t.is_target[i])) {
+                rc = buf_printf(out, "  ");
                 rc = rc ? rc : render_object(&t, i, 0);
             }
         }
     }
-    free(t.seen);
+    tree_release(&t);
     return rc;
 }
 
@@ -217,38 +247,38 @@ static int render_dot(const struct sg_graph *g, const char *text, size_t n, stru
 
 /* ---- FACTUAL: caption, tab, "( s , is , a ) , ( s , r , o ) , ( s )" ---- */
 
-static int has_edge(const struct sg_graph *g, uint32_t object)
+static int factual_edges(const struct sg_graph *g, uint8_t *linked, struct buf *out)
 {
-    for (uint32_t i = 0; i < g->edge_count; i++) {
-        if (g->edges[i].subject == object || g->edges[i].object == object) {
-            return 1;
-        }
+    int rc = 0;
+    for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
+        const struct sg_edge *e = &g->edges[i];
+        const int attribute = e->object == SG_NONE;
+        linked[e->subject] = 1;
+        linked[attribute ? e->subject : e->object] = 1;
+        rc = buf_printf(out, "%s( %s , %s , %s )", i > 0 ? " , " : "", name_of(g, e->subject),
+                        attribute ? "is" : label_of(g, e->node),
+                        attribute ? label_of(g, e->node) : name_of(g, e->object));
     }
-    return 0;
+    return rc;
 }
 
 static int render_factual(const struct sg_graph *g, const char *text, size_t n, struct buf *out)
 {
-    const char *between = "";
+    uint8_t *linked = calloc((size_t)g->node_count + 1, 1);
+    if (!linked) {
+        return err_set(E_NOMEM, "out of memory for a graph of %u nodes", g->node_count);
+    }
     int rc = buf_append(out, text, n);
     rc = rc ? rc : buf_append(out, "\t", 1);
-    for (uint32_t i = 0; i < g->edge_count && !rc; i++) {
-        const struct sg_edge *e = &g->edges[i];
-        if (e->object == SG_NONE) {
-            rc = buf_printf(out, "%s( %s , is , %s )", between, name_of(g, e->subject),
-                            label_of(g, e->node));
-        } else {
-            rc = buf_printf(out, "%s( %s , %s , %s )", between, name_of(g, e->subject),
-                            label_of(g, e->node), name_of(g, e->object));
-        }
-        between = " , ";
-    }
+    rc = rc ? rc : factual_edges(g, linked, out);
+    const char *between = g->edge_count > 0 ? " , " : "";
     for (uint32_t i = 0; i < g->node_count && !rc; i++) {
-        if (g->nodes[i].type == SG_OBJECT && !has_edge(g, i)) {
+        if (g->nodes[i].type == SG_OBJECT && !linked[i]) {
             rc = buf_printf(out, "%s( %s )", between, name_of(g, i));
             between = " , ";
         }
     }
+    free(linked);
     return rc ? rc : buf_append(out, "\n", 1);
 }
 

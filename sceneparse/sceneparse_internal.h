@@ -4,9 +4,11 @@
  *
  *     tokens.c     caption bytes -> words of one segment
  *     words.c      what the lexicon knows of a word: parts of speech, lemmas, class
+ *     gate.c       whether the words are a caption at all
  *     tagger.c     words -> nodes (spans of words of one type)
  *     owners.c     attribute nodes -> their owners
- *     relations.c  pairs of objects -> relations
+ *     relations.c  pairs of objects -> relations that may hold
+ *     choice.c     which of them do, in view of each other
  *     parser.c     the whole, and the graph that comes out
  *     model.c      the model file
  *     train*.c     the model file's making
@@ -51,10 +53,11 @@ enum word_flag {
     WORD_DIGIT = 256,
     WORD_CAPS = 512, /* two letters or more, all of them capitals */
     WORD_INITIAL = 1024,
-    WORD_FOREIGN = 2048, /* letters of another script, or bytes that are not UTF-8 */
-    WORD_NOISE = 4096,   /* hashtag, @name, file name, address, longer than WORD_MAX */
-    WORD_STOP = 8192,    /* ends a sentence */
-    WORD_KNOWN = 15,     /* any of WordNet's four */
+    WORD_FOREIGN = 2048,  /* letters of another script, or bytes that are not UTF-8 */
+    WORD_NOISE = 4096,    /* hashtag, @name, file name, address, longer than WORD_MAX */
+    WORD_STOP = 8192,     /* ends a sentence */
+    WORD_RESPELT = 16384, /* read as another word, one letter away */
+    WORD_KNOWN = 15,      /* any of WordNet's four */
 };
 
 struct text {
@@ -128,7 +131,10 @@ struct segment {
     uint32_t pair_count;
     struct word words[SEGMENT_MAX + 2 * MARGIN]; /* word i stands at [MARGIN + i] */
     uint8_t tags[SEGMENT_MAX];
-    struct span spans[NODE_MAX]; /* in the order of their words */
+    struct span spans[NODE_MAX];   /* in the order of their words */
+    uint64_t span_words[NODE_MAX]; /* hashes of what relations say: verb_hash, then forms */
+    /* How many spans of each type stand before span i. */
+    uint16_t before[NODE_MAX + 1][SG_RELATION + 1];
     struct owner_edge owners[2 * NODE_MAX];
     struct pair pairs[PAIRS_MAX];
     struct relation_edge relations[4 * NODE_MAX];
@@ -211,11 +217,15 @@ struct rank_table {
     uint32_t bits;
 };
 
+enum { FORBIDDEN = -16000 }; /* a transition */
+
 struct tagger_model {
     const struct tag_row *rows;
     uint32_t bits;
     const int16_t *transitions; /* [TAGS + 1][8]: row = the tag before, row TAGS = the beginning */
 };
+
+enum { FREQUENT_BYTES = 8192 };
 
 struct sg_model {
     void *map;
@@ -232,6 +242,7 @@ struct sg_model {
     const uint8_t *relation_places; /* [PLACES]: 1 where training saw a relation so placed */
     const uint32_t *unsaid;         /* labels of relations that no word says, most frequent first */
     uint32_t unsaid_count;
+    uint8_t frequent[FREQUENT_BYTES]; /* which words a misspelt one may be meant for */
 };
 
 /* ---- stages ---- */
@@ -246,8 +257,14 @@ void segment_read(struct segment *s, const char *text, size_t n, size_t *pos, en
 /* Fills what the lexicon knows into the segment's words. */
 void segment_analyse(const struct sg_model *m, struct segment *s);
 
+/* Fills m->frequent from the lexemes. */
+void words_sieve(struct sg_model *m);
+
 /* Makes a word one that training never met; `salt` tells such words apart. */
 void word_forget(struct word *w, uint64_t salt);
+
+/* Whether the words are an English caption; marks boilerplate among them as noise. */
+int segment_is_caption(struct segment *s);
 
 /* The lexicon's flags and class of a hashed word; 0 when unknown. */
 const struct lexeme *lexeme_find(const struct lexeme_table *t, uint64_t form);
@@ -274,18 +291,16 @@ int rank_score(const struct rank_table *t, const struct keys *k);
 void owner_features(const struct segment *s, int attribute, int owner, struct keys *k);
 void owners_run(const struct sg_model *m, struct segment *s);
 
-enum { PLACES = 4096 };
-enum { CANDIDATES_MAX = 192 };
+enum { PLACES = 1024, CANDIDATES_MAX = 96 };
 /* How subject, object and relation span stand to each other, below PLACES. */
 unsigned relation_place(const struct segment *s, int subject, int object, int relation);
 /* Everything that may hold between objects `left` and `right`, in either direction; candidates of
  * one direction stand together, and in it those of one relation span. */
 int relation_candidates(const struct sg_model *m, const struct segment *s, int left, int right,
                         struct candidate out[CANDIDATES_MAX]);
-/* Features of the pair alone, of the pair with a relation span, and with its label. */
-void relation_pair_features(const struct segment *s, int subject, int object, struct keys *k);
-void relation_span_features(const struct segment *s, int subject, int object, int relation,
-                            struct keys *k);
+/* Features of the two objects alone, of a direction and relation words, and of the label. */
+void relation_pair_features(const struct segment *s, int left, int right, struct keys *k);
+void relation_span_features(const struct segment *s, const struct candidate *c, struct keys *k);
 void relation_label_features(const struct segment *s, const struct candidate *c, struct keys *k);
 /* The first look, s->pairs: every pair of near objects by itself. */
 void relations_propose(const struct sg_model *m, struct segment *s);

@@ -120,62 +120,109 @@ int tagger_features(const struct segment *s, int i, uint64_t k[TAGGER_FEATURES])
 
 /* Eight lanes: TAGS tags and one unused. */
 typedef int8_t lanes8 __attribute__((vector_size(8)));
-typedef int16_t lanes16 __attribute__((vector_size(16)));
+typedef int16_t tag_scores __attribute__((vector_size(16)));
 
-static lanes16 emission(const struct tagger_model *m, const struct segment *s, int i)
+static tag_scores emission(const struct tagger_model *m, const struct segment *s, int i)
 {
     uint64_t keys[TAGGER_FEATURES];
     const int n = tagger_features(s, i, keys);
     for (int f = 0; f < n; f++) {
         __builtin_prefetch(&m->rows[keys[f] >> (64 - m->bits)]);
     }
-    lanes16 sum = {0};
+    tag_scores sum = {0};
     for (int f = 0; f < n; f++) {
         const struct tag_row *row = &m->rows[keys[f] >> (64 - m->bits)];
         lanes8 w;
         memcpy(&w, row, sizeof w);
         const int16_t hit = row->check == (uint8_t)(keys[f] & 0xff) ? -1 : 0;
-        sum += __builtin_convertvector(w, lanes16) & hit;
+        sum += __builtin_convertvector(w, tag_scores) & hit;
     }
     return sum;
 }
 
-/* Punctuation, hashtags, file names and other scripts are never part of a node. */
+/* Hashtags, file names and other scripts are never part of a node. */
 static int must_be_outside(const struct word *w)
 {
     return (w->flags & (WORD_NOISE | WORD_FOREIGN)) != 0;
 }
 
-void tagger_run(const struct tagger_model *m, struct segment *s)
+static inline tag_scores splat(int v)
 {
-    int32_t score[2][TAGS];
-    uint8_t back[SEGMENT_MAX][TAGS];
-    int row = 0;
-    for (uint32_t i = 0; i < s->n; i++, row = !row) {
-        const lanes16 e = emission(m, s, (int)i);
-        const int outside = must_be_outside(word_at(s, (int)i));
-        for (int t = 0; t < TAGS; t++) {
-            int32_t best = INT32_MIN;
-            for (int p = i == 0 ? TAGS : 0; p < (i == 0 ? TAGS + 1 : TAGS); p++) {
-                const int32_t v = (i == 0 ? 0 : score[!row][p]) + m->transitions[p * 8 + t];
-                if (v > best) {
-                    best = v;
-                    back[i][t] = (uint8_t)p;
-                }
-            }
-            score[row][t] = best + e[t] - (outside && t != TAG_O ? 20000 : 0);
-        }
+    const int16_t x = (int16_t)v;
+    return (tag_scores){x, x, x, x, x, x, x, x};
+}
+
+static inline tag_scores pick(tag_scores mask, tag_scores yes, tag_scores no)
+{
+    return (mask & yes) | (~mask & no);
+}
+
+/* Scores stay in 16 bits: the best is 0 and the worst counts as LOWEST, which no sum of weights
+ * (127 * TAGGER_FEATURES and a transition) can make up for. */
+enum { LOWEST = -9000 };
+
+static tag_scores settle(tag_scores v, int outside)
+{
+    v[TAGS] = LOWEST;
+    for (int t = TAG_O + 1; t < TAGS && outside; t++) {
+        v[t] = LOWEST;
     }
-    if (s->n == 0) {
-        return;
+    int16_t best = v[0];
+    for (int t = 1; t < TAGS; t++) {
+        best = v[t] > best ? v[t] : best;
     }
+    v -= splat(best);
+    return pick(v > splat(LOWEST), v, splat(LOWEST));
+}
+
+static int best_of(tag_scores v)
+{
     int best = 0;
     for (int t = 1; t < TAGS; t++) {
-        best = score[!row][t] > score[!row][best] ? t : best;
+        best = v[t] > v[best] ? t : best;
     }
+    return best;
+}
+
+/* The best sequence of tags, by Viterbi's recursion on all tags of a word at once. */
+void tagger_run(const struct tagger_model *m, struct segment *s)
+{
+    tag_scores moves[TAGS + 1];
+    tag_scores back[SEGMENT_MAX];
+    memcpy(moves, m->transitions, sizeof moves);
+    tag_scores score = {0};
+    for (uint32_t i = 0; i < s->n; i++) {
+        tag_scores best = i == 0 ? moves[TAGS] : moves[0] + splat(score[0]);
+        tag_scores from = {0};
+        for (int p = 1; p < TAGS && i > 0; p++) {
+            const tag_scores v = moves[p] + splat(score[p]);
+            const tag_scores better = v > best;
+            best = pick(better, v, best);
+            from = pick(better, splat(p), from);
+        }
+        back[i] = from;
+        score = settle(best + emission(m, s, (int)i), must_be_outside(word_at(s, (int)i)));
+    }
+    int tag = best_of(score);
     for (uint32_t i = s->n; i-- > 0;) {
-        s->tags[i] = (uint8_t)best;
-        best = back[i][best];
+        s->tags[i] = (uint8_t)tag;
+        tag = back[i][tag];
+    }
+}
+
+/* What the rankers ask of each span again and again. */
+static void count_spans(struct segment *s)
+{
+    memset(s->before[0], 0, sizeof s->before[0]);
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        const struct span *p = &s->spans[i];
+        memcpy(s->before[i + 1], s->before[i], sizeof s->before[i]);
+        s->before[i + 1][p->type]++;
+        uint64_t h = hash_mix(3, word_at(s, p->beg)->verb_hash);
+        for (int k = p->beg + 1; k < p->end; k++) {
+            h = hash_mix(h, word_at(s, k)->form);
+        }
+        s->span_words[i] = h;
     }
 }
 
@@ -194,4 +241,5 @@ void segment_spans(struct segment *s)
             s->spans[s->span_count++] = (struct span){types[tag], (uint16_t)i, (uint16_t)(i + 1)};
         }
     }
+    count_spans(s);
 }

@@ -3,17 +3,20 @@
 #define SCENEPARSE_TRAIN_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 struct train_options {
     const char *csv;     /* columns caption and scene_graph_id */
     const char *wordnet; /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
     const char *out;     /* the model file */
-    const char *note;    /* lines for the provenance: data, licence, date, scores */
+    const char *date;    /* for the provenance: "2026-11-23" */
     /* Leaves every k-th example out, for tuning: those with number % holdout == 0; 0: none. */
     unsigned holdout;
     /* Another CSV whose captions are scored and not trained on; NULL: none. */
     const char *score;
     void (*progress)(const char *stage, size_t done, size_t total);
+    /* Where the scores of the captions that were left out are printed; NULL: nowhere. */
+    FILE *report;
 };
 
 /* 0, or E_NO_FILE, E_FORMAT, E_SYSTEM; the same inputs give the same bytes. */

@@ -1,5 +1,8 @@
 /* FACTUAL's CSV: RFC 4180, with a header line; facts as "( s , is , a ) , ( s , r , o ) , ( s )".
  */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,14 +166,16 @@ static void parse_facts(char *g, struct pool *pool, struct example *e)
     }
 }
 
-int examples_read(const char *path, struct pool *pool, struct examples *out)
+int examples_read(const char *path, struct pool *pool, struct examples *out, uint64_t *hash)
 {
     size_t n;
-    const int rc = slurp(path, &out->text, &n);
+    char *text;
+    const int rc = slurp(path, &text, &n);
     if (rc) {
         return rc;
     }
-    char *p = out->text;
+    *hash = XXH3_64bits(text, n);
+    char *p = text; /* kept for ever: the captions stand in it */
     int caption = -1;
     int graph = -1;
     int last = 0;

@@ -61,10 +61,11 @@ struct example {
 struct examples {
     struct example *e;
     uint32_t n;
-    char *text;
 };
 
-int examples_read(const char *path, struct pool *pool, struct examples *out) SG_MUST_CHECK;
+/* Appends the file's rows; *hash becomes the XXH3 of its bytes. */
+int examples_read(const char *path, struct pool *pool, struct examples *out,
+                  uint64_t *hash) SG_MUST_CHECK;
 
 /* ---- training's state ---- */
 
@@ -72,6 +73,7 @@ struct trainer {
     struct sg_model m; /* tables as far as they are built */
     struct pool strings;
     struct examples examples;
+    uint64_t csv_hash;
     uint32_t train_n; /* examples from here on are for scoring alone */
     const struct train_options *options;
     struct segment *s; /* scratch */

@@ -6,7 +6,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { NAMES_BITS = 14, NAMES_EACH = 4, UNSAID_MAX = 12 };
+enum { NAMES_BITS = 14, NAMES_EACH = 3, UNSAID_MAX = 8 };
 
 void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words)
 {
@@ -97,6 +97,7 @@ void classes_build(struct trainer *t)
     }
     qsort(uses.p, uses.n, sizeof *uses.p, pair_order);
     classes_from(t, &uses);
+    words_sieve(&t->m);
     free(uses.p);
 }
 

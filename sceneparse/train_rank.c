@@ -8,7 +8,14 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 6, LEAST_COUNT = 2, OWNER_BITS = 17, RELATION_BITS = 20, CHOICE_BITS = 16 };
+enum {
+    EPOCHS = 6,
+    LEAST_COUNT = 2,
+    OWNER_BITS = 17,
+    RELATION_BITS = 19,
+    CHOICE_BITS = 16,
+    LEAST_PLACED = 10
+};
 
 struct list { /* of feature ids */
     uint32_t first, n;
@@ -293,19 +300,16 @@ static void relation_instance(struct trainer *t, struct ranker *r, const struct 
     const size_t first = r->option_n;
     struct list pair = {0};
     struct list span = {0};
+    struct keys k = {0};
+    relation_pair_features(t->s, left, right, &k);
+    pair = add_keys(r, &k);
     for (int i = 0; i < n; i++) {
-        struct keys k = {0};
-        const int turned = i == 0 || c[i].subject != c[i - 1].subject;
-        if (turned) {
-            relation_pair_features(t->s, c[i].subject, c[i].object, &k);
-            pair = add_keys(r, &k);
+        if (i == 0 || c[i].subject != c[i - 1].subject || c[i].relation != c[i - 1].relation) {
             k.n = 0;
-        }
-        if (turned || c[i].relation != c[i - 1].relation) {
-            relation_span_features(t->s, c[i].subject, c[i].object, c[i].relation, &k);
+            relation_span_features(t->s, &c[i], &k);
             span = add_keys(r, &k);
-            k.n = 0;
         }
+        k.n = 0;
         relation_label_features(t->s, &c[i], &k);
         struct option *o = add_option(r);
         o->part[0] = pair;
@@ -316,7 +320,7 @@ static void relation_instance(struct trainer *t, struct ranker *r, const struct 
     add_instance(r, first, state == 0);
 }
 
-/* Which places of subject, object and relation words occur at least three times. */
+/* Which places of subject, object and relation words occur at least ten times. */
 static void places_build(struct trainer *t, uint8_t **tags)
 {
     uint32_t *count = calloc(PLACES, sizeof *count);
@@ -348,7 +352,7 @@ static void places_build(struct trainer *t, uint8_t **tags)
         }
     }
     for (int k = 0; k < PLACES; k++) {
-        places[k] = count[k] >= 3;
+        places[k] = count[k] >= LEAST_PLACED;
     }
     free(count);
     t->m.relation_places = places;

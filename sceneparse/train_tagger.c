@@ -363,7 +363,7 @@ static struct tagger_model pack(const struct field *f)
     for (int p = 0; p <= TAGS; p++) {
         for (int t = 0; t < TAGS; t++) {
             const float v = f->tw[p][t] * TAG_SCALE;
-            moves[p * 8 + t] = (int16_t)(allowed(p, t) ? (int)v : -20000);
+            moves[p * 8 + t] = (int16_t)(allowed(p, t) ? (int)v : FORBIDDEN);
         }
     }
     free(weight);

@@ -140,8 +140,26 @@ static uint64_t shape_class(const struct word *w)
 
 enum { SPELL_MIN = 4, SPELL_MAX = 14, SPELL_FREQUENT = 2 };
 
+/* A small sieve before the large table: of its bits, those of frequent words are set. */
+static uint32_t frequent_bit(uint32_t key)
+{
+    return key >> 1 & (8 * FREQUENT_BYTES - 1);
+}
+
+void words_sieve(struct sg_model *m)
+{
+    memset(m->frequent, 0, sizeof m->frequent);
+    for (uint32_t i = 0; i < 1u << m->lexemes.bits; i++) {
+        const struct lexeme *l = &m->lexemes.slots[i];
+        if (lexeme_frequency(l) >= SPELL_FREQUENT) {
+            const uint32_t bit = frequent_bit(l->key);
+            m->frequent[bit / 8] |= (uint8_t)(1u << bit % 8);
+        }
+    }
+}
+
 struct spelling {
-    const struct lexeme_table *lexemes;
+    const struct sg_model *model;
     char best[SPELL_MAX + 1];
     uint32_t best_n;
     unsigned best_frequency;
@@ -149,7 +167,12 @@ struct spelling {
 
 static void try_spelling(struct spelling *s, const char *p, uint32_t n)
 {
-    const unsigned frequency = lexeme_frequency(lexeme_find(s->lexemes, hash_text(p, n)));
+    const uint64_t form = hash_text(p, n);
+    const uint32_t bit = frequent_bit((uint32_t)form);
+    if (!(s->model->frequent[bit / 8] & 1u << bit % 8)) {
+        return;
+    }
+    const unsigned frequency = lexeme_frequency(lexeme_find(&s->model->lexemes, form));
     if (frequency >= SPELL_FREQUENT && frequency > s->best_frequency) {
         s->best_frequency = frequency;
         s->best_n = n;
@@ -199,7 +222,7 @@ static int is_plain(const struct text w)
  * other's. */
 static int respell(const struct sg_model *m, struct segment *s, struct word *w)
 {
-    struct spelling spelling = {.lexemes = &m->lexemes};
+    struct spelling spelling = {.model = m};
     if (w->text.n < SPELL_MIN || w->text.n > SPELL_MAX || !is_plain(w->text) ||
         (w->flags & (WORD_NOISE | WORD_FOREIGN | WORD_CAPS))) {
         return 0;
@@ -224,7 +247,7 @@ static void analyse(const struct sg_model *m, struct segment *s, struct word *w)
     lemmatise(m, s, w, lexeme->flags);
     if (!(w->flags & (WORD_KNOWN | WORD_TRAINED)) && respell(m, s, w)) {
         lexeme = lexeme_find(&m->lexemes, w->form);
-        w->flags |= lexeme->flags & LEXEME_FLAGS;
+        w->flags |= (lexeme->flags & LEXEME_FLAGS) | WORD_RESPELT;
         lemmatise(m, s, w, lexeme->flags);
     }
     const uint16_t sense =

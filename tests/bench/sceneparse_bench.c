@@ -80,10 +80,11 @@ int main(int argc, char **argv)
         const double rate = (double)captions / (clock_now_s() - start);
         best = rate > best ? rate : best;
     }
+    const size_t after = mallinfo2().uordblks; /* before printf() takes a buffer */
     printf("captions        %zu (%.1f tokens, %.1f nodes each)\n", pass.captions,
            (double)pass.tokens / (double)pass.captions, (double)pass.nodes / (double)pass.captions);
     printf("captions/s/core %.0f\n", best);
-    printf("bytes allocated once warm: %zu\n", mallinfo2().uordblks - before);
+    printf("bytes allocated once warm: %zu\n", after - before);
     sg_parser_free(parser);
     sg_model_close(model);
     free(text);

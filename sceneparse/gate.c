@@ -1,0 +1,104 @@
+/* What is no caption: other languages, shouting, boilerplate.  Such words get no nodes, which costs
+ * a corpus less than wrong ones. */
+#include <string.h>
+
+#include "sceneparse/sceneparse_internal.h"
+
+enum { PHRASE_WORDS = 3 };
+
+/* A phrase of stock agencies and web pages; `all`: the whole sentence is of that kind. */
+struct boilerplate {
+    const char *words[PHRASE_WORDS];
+    int all;
+};
+
+static const struct boilerplate boilerplates[] = {
+    {{"stock", "photo"}, 0},
+    {{"stock", "photos"}, 0},
+    {{"stock", "image"}, 0},
+    {{"stock", "images"}, 0},
+    {{"stock", "photography"}, 0},
+    {{"stock", "illustration"}, 0},
+    {{"stock", "vector"}, 0},
+    {{"stock", "footage"}, 0},
+    {{"royalty", "free"}, 0},
+    {{"royalty", "-", "free"}, 0},
+    {{"image", "may", "contain"}, 0},
+    {{"photo", "credit"}, 0},
+    {{"image", "credit"}, 0},
+    {{"click", "here"}, 1},
+    {{"click", "to"}, 1},
+    {{"read", "more"}, 1},
+    {{"all", "rights", "reserved"}, 1},
+    {{"copyright"}, 1},
+    {{"terms", "of", "use"}, 1},
+    {{"privacy", "policy"}, 1},
+    {{"javascript"}, 1},
+    {{"http"}, 1},
+    {{"https"}, 1},
+    {{"subscribe", "to"}, 1},
+};
+
+static int is_word(const struct word *w, const char *text)
+{
+    return strlen(text) == w->text.n && memcmp(text, w->text.p, w->text.n) == 0;
+}
+
+/* How many words from i on are the phrase; 0: they are not. */
+static uint32_t stands_at(const struct segment *s, uint32_t i, const struct boilerplate *b)
+{
+    uint32_t n = 0;
+    while (n < PHRASE_WORDS && b->words[n]) {
+        if (i + n >= s->n || !is_word(word_at(s, (int)(i + n)), b->words[n])) {
+            return 0;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* Marks boilerplate as noise; nonzero when it makes the whole sentence no caption. */
+static int mute_boilerplate(struct segment *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        for (size_t k = 0; k < sizeof boilerplates / sizeof *boilerplates; k++) {
+            const struct boilerplate *b = &boilerplates[k];
+            if (b->words[0][0] != word_at(s, (int)i)->text.p[0]) {
+                continue;
+            }
+            const uint32_t n = stands_at(s, i, b);
+            if (n > 0 && b->all) {
+                return 1;
+            }
+            for (uint32_t j = i; j < i + n; j++) {
+                s->words[MARGIN + j].flags |= WORD_NOISE;
+            }
+        }
+    }
+    return 0;
+}
+
+int segment_is_caption(struct segment *s)
+{
+    uint32_t words = 0;
+    uint32_t unknown = 0;
+    uint32_t capitals = 0;
+    uint32_t rare = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct word *w = word_at(s, (int)i);
+        if (w->flags & (WORD_PUNCT | WORD_DIGIT)) {
+            continue;
+        }
+        words++;
+        unknown += !(w->flags & (WORD_KNOWN | WORD_TRAINED)) || (w->flags & WORD_RESPELT);
+        capitals += (w->flags & WORD_CAPS) != 0;
+        rare += !(w->flags & WORD_TRAINED);
+    }
+    if (unknown > 1 && unknown * 2 >= words) {
+        return 0; /* another language, or no words at all */
+    }
+    if (capitals > 1 && capitals * 2 > words && rare > 0) {
+        return 0; /* shouting, and not in plain words */
+    }
+    return !mute_boilerplate(s);
+}
