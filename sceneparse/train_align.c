@@ -599,7 +599,7 @@ static void note_free(struct alignment *a)
  * at least, are another word for it. */
 static void learn_synonyms(struct alignment *a)
 {
-    qsort(a->seen, a->seen_count, sizeof *a->seen, synonym_order);
+    sort_rows(a->seen, a->seen_count, sizeof *a->seen, synonym_order);
     a->synonyms = xrealloc(NULL, a->seen_count + 1, sizeof *a->synonyms);
     a->synonym_count = 0;
     for (size_t i = 0; i < a->seen_count;) {

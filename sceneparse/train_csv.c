@@ -21,6 +21,13 @@ void *xrealloc(void *p, size_t count, size_t size)
     return q;
 }
 
+void sort_rows(void *rows, size_t n, size_t size, int (*order)(const void *, const void *))
+{
+    if (n) {
+        qsort(rows, n, size, order);
+    }
+}
+
 uint32_t pool_add(struct pool *p, const char *s, size_t n)
 {
     if (p->used * 2 >= (1u << p->bits) || !p->slots) {

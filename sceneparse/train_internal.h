@@ -21,6 +21,9 @@
 
 void *xrealloc(void *p, size_t count, size_t size);
 
+/* qsort(), also for no rows at NULL. */
+void sort_rows(void *rows, size_t n, size_t size, int (*order)(const void *, const void *));
+
 /* ---- strings: each kept once, named by its offset ---- */
 
 struct pool {

@@ -146,7 +146,7 @@ static int read_synsets(const char *folder, struct synset **out, size_t *n)
         (*out)[(*n)++] = parse_synset(line);
     }
     fclose(f);
-    qsort(*out, *n, sizeof **out, synset_order);
+    sort_rows(*out, *n, sizeof **out, synset_order);
     return 0;
 }
 

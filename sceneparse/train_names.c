@@ -95,7 +95,7 @@ void classes_build(struct trainer *t)
             pairs_add(&uses, word_at(t->s, (int)k)->form, tags[k]);
         }
     }
-    qsort(uses.p, uses.n, sizeof *uses.p, pair_order);
+    sort_rows(uses.p, uses.n, sizeof *uses.p, pair_order);
     classes_from(t, &uses);
     words_sieve(&t->m);
     free(uses.p);
@@ -157,7 +157,7 @@ static void name_span(struct names_builder *b, const struct count2 *p, size_t n,
         }
         i = k;
     }
-    qsort(names, count, sizeof *names, name_order);
+    sort_rows(names, count, sizeof *names, name_order);
     if (!is_relation) {
         if (count > 0 && names[0].string != own) {
             names[0].weight = log2_of(names[0].weight);
@@ -180,7 +180,7 @@ static void name_span(struct names_builder *b, const struct count2 *p, size_t n,
 
 static void unsaid_build(struct trainer *t, struct pairs *labels)
 {
-    qsort(labels->p, labels->n, sizeof *labels->p, pair_order);
+    sort_rows(labels->p, labels->n, sizeof *labels->p, pair_order);
     struct name *best = xrealloc(NULL, labels->n + 1, sizeof *best);
     uint32_t n = 0;
     for (size_t i = 0; i < labels->n;) {
@@ -191,7 +191,7 @@ static void unsaid_build(struct trainer *t, struct pairs *labels)
         best[n++] = (struct name){(uint32_t)labels->p[i].a, (uint32_t)(k - i)};
         i = k;
     }
-    qsort(best, n, sizeof *best, name_order);
+    sort_rows(best, n, sizeof *best, name_order);
     n = n > UNSAID_MAX ? UNSAID_MAX : n;
     uint32_t *unsaid = xrealloc(NULL, n + 1, sizeof *unsaid);
     for (uint32_t i = 0; i < n; i++) {
@@ -252,7 +252,7 @@ void names_build(struct trainer *t)
         }
     }
     for (int type = SG_OBJECT; type <= SG_RELATION; type++) {
-        qsort(of[type].p, of[type].n, sizeof(struct count2), pair_order);
+        sort_rows(of[type].p, of[type].n, sizeof(struct count2), pair_order);
         for (size_t i = 0; i < of[type].n;) {
             size_t k = i;
             while (k < of[type].n && of[type].p[k].a == of[type].p[i].a) {
