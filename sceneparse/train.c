@@ -73,9 +73,34 @@ static int run(struct trainer *t)
     owners_train(t, tags);
     tell(t, "owners", 1, 1);
     relations_train(t, tags, FOLDS);
+    for (uint32_t i = 0; i < t->examples.n; i++) {
+        free(tags[i]);
+    }
+    free(tags);
     tell(t, "relations", 1, 1);
     t->m.strings = t->strings.p;
     return write_with_provenance(t);
+}
+
+/* Tables under construction are the trainer's own; the model only looks at them. */
+static void trainer_free(struct trainer *t)
+{
+    examples_free(&t->examples);
+    free(t->strings.p);
+    free(t->strings.slots);
+    free(t->lexemes);
+    free((void *)t->m.irregulars.slots);
+    free((void *)t->m.namings.slots);
+    free((void *)t->m.namings.names);
+    free((void *)t->m.unsaid);
+    free((void *)t->m.tagger.rows);
+    free((void *)t->m.tagger.transitions);
+    free((void *)t->m.owner_rank.rows);
+    free((void *)t->m.relation_rank.rows);
+    free((void *)t->m.choice_rank.rows);
+    free((void *)t->m.relation_places);
+    free(t->s);
+    free(t);
 }
 
 int sg_train(const struct train_options *options)
@@ -85,6 +110,6 @@ int sg_train(const struct train_options *options)
     t->options = options;
     t->s = xrealloc(NULL, 1, sizeof *t->s);
     const int rc = run(t);
-    /* Training runs once a process and holds what it built until that ends. */
+    trainer_free(t);
     return rc;
 }

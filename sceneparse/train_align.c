@@ -172,7 +172,8 @@ static struct synonym synonym_of(const struct alignment *a, int i, int n, uint8_
 static int is_synonym(const struct alignment *a, int i, int n, uint8_t type, uint32_t name)
 {
     const struct synonym want = synonym_of(a, i, n, type, name);
-    return bsearch(&want, a->synonyms, a->synonym_count, sizeof want, synonym_order) != NULL;
+    return a->synonym_count > 0 &&
+           bsearch(&want, a->synonyms, a->synonym_count, sizeof want, synonym_order) != NULL;
 }
 
 /* How freely a gold string may differ from the caption's words. */
@@ -629,8 +630,8 @@ static void store(struct alignment *a, struct example *e)
 {
     uint16_t rank[4 * SEGMENT_MAX];
     e->span_count = (uint16_t)a->span_count;
-    e->spans = xrealloc(NULL, (size_t)a->span_count + 1, sizeof *e->spans);
-    e->labels = xrealloc(NULL, (size_t)a->span_count + 1, sizeof *e->labels);
+    e->spans = xrealloc(e->spans, (size_t)a->span_count + 1, sizeof *e->spans);
+    e->labels = xrealloc(e->labels, (size_t)a->span_count + 1, sizeof *e->labels);
     for (int i = 0; i < a->span_count; i++) {
         uint16_t at = 0;
         for (int k = 0; k < a->span_count; k++) {
@@ -641,12 +642,12 @@ static void store(struct alignment *a, struct example *e)
         e->labels[at] = a->labels[i];
     }
     e->owner_count = (uint16_t)a->owner_count;
-    e->owners = xrealloc(NULL, (size_t)a->owner_count + 1, sizeof *e->owners);
+    e->owners = xrealloc(e->owners, (size_t)a->owner_count + 1, sizeof *e->owners);
     for (int i = 0; i < a->owner_count; i++) {
         e->owners[i] = (struct owner_edge){rank[a->owner_of[i][0]], rank[a->owner_of[i][1]]};
     }
     e->edge_count = (uint16_t)a->edge_count;
-    e->edges = xrealloc(NULL, (size_t)a->edge_count + 1, sizeof *e->edges);
+    e->edges = xrealloc(e->edges, (size_t)a->edge_count + 1, sizeof *e->edges);
     for (int i = 0; i < a->edge_count; i++) {
         struct gold_edge g = a->edges[i];
         g.subject = rank[g.subject];

@@ -173,6 +173,21 @@ static void parse_facts(char *g, struct pool *pool, struct example *e)
     }
 }
 
+void examples_free(struct examples *x)
+{
+    for (uint32_t i = 0; i < x->n; i++) {
+        struct example *e = &x->e[i];
+        free(e->facts);
+        free(e->spans);
+        free(e->labels);
+        free(e->owners);
+        free(e->edges);
+    }
+    free(x->e);
+    free(x->texts[0]);
+    free(x->texts[1]);
+}
+
 int examples_read(const char *path, struct pool *pool, struct examples *out, uint64_t *hash)
 {
     size_t n;
@@ -182,7 +197,9 @@ int examples_read(const char *path, struct pool *pool, struct examples *out, uin
         return rc;
     }
     *hash = XXH3_64bits(text, n);
-    char *p = text; /* kept for ever: the captions stand in it */
+    BUG_ON(out->text_count == 2);
+    out->texts[out->text_count++] = text;
+    char *p = text;
     int caption = -1;
     int graph = -1;
     int last = 0;

@@ -64,11 +64,15 @@ struct example {
 struct examples {
     struct example *e;
     uint32_t n;
+    char *texts[2]; /* the files, in which the captions stand */
+    int text_count;
 };
 
 /* Appends the file's rows; *hash becomes the XXH3 of its bytes. */
 int examples_read(const char *path, struct pool *pool, struct examples *out,
                   uint64_t *hash) SG_MUST_CHECK;
+
+void examples_free(struct examples *x);
 
 /* ---- training's state ---- */
 

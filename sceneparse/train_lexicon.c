@@ -230,6 +230,8 @@ int lexicon_build(struct trainer *t, const char *wordnet)
     memset(table, 0, sizeof *table << IRREGULAR_BITS);
     t->lexemes = xrealloc(NULL, 1u << LEXEME_BITS, sizeof *t->lexemes);
     memset(t->lexemes, 0, sizeof *t->lexemes << LEXEME_BITS);
+    t->m.lexemes = (struct lexeme_table){t->lexemes, LEXEME_BITS};
+    t->m.irregulars = (struct irregular_table){table, IRREGULAR_BITS};
     int rc = read_index(t, wordnet, "noun", WORD_NOUN);
     rc = rc ? rc : read_senses(t, wordnet);
     rc = rc ? rc : read_index(t, wordnet, "verb", WORD_VERB);
@@ -237,8 +239,6 @@ int lexicon_build(struct trainer *t, const char *wordnet)
     rc = rc ? rc : read_index(t, wordnet, "adv", WORD_ADV);
     rc = rc ? rc : read_exceptions(t, wordnet, "noun", WORD_NOUN, table);
     rc = rc ? rc : read_exceptions(t, wordnet, "verb", WORD_VERB, table);
-    t->m.lexemes = (struct lexeme_table){t->lexemes, LEXEME_BITS};
-    t->m.irregulars = (struct irregular_table){table, IRREGULAR_BITS};
     t->m.strings = t->strings.p;
     return rc;
 }

@@ -19,31 +19,36 @@ void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32
     }
 }
 
-/* ---- counting pairs of 64-bit numbers ---- */
+/* ---- counting tuples of two 64-bit numbers ---- */
 
-struct count2 {
+struct tuple {
     uint64_t a, b;
 };
 
-struct pairs {
-    struct count2 *p;
+struct tuples {
+    struct tuple *p;
     size_t n, room;
 };
 
-static void pairs_add(struct pairs *l, uint64_t a, uint64_t b)
+static void tuples_add(struct tuples *l, uint64_t a, uint64_t b)
 {
     if (l->n == l->room) {
         l->room = 2 * l->room + 1024;
         l->p = xrealloc(l->p, l->room, sizeof *l->p);
     }
-    l->p[l->n++] = (struct count2){a, b};
+    l->p[l->n++] = (struct tuple){a, b};
 }
 
-static int pair_order(const void *x, const void *y)
+static int tuple_order(const void *x, const void *y)
 {
-    const struct count2 *a = x;
-    const struct count2 *b = y;
+    const struct tuple *a = x;
+    const struct tuple *b = y;
     return a->a != b->a ? (a->a < b->a ? -1 : 1) : a->b != b->b ? (a->b < b->b ? -1 : 1) : 0;
+}
+
+static void sort_tuples(struct tuples *l)
+{
+    sort_rows(l->p, l->n, sizeof *l->p, tuple_order);
 }
 
 /* ---- classes ---- */
@@ -65,7 +70,7 @@ static uint8_t class_of(const uint32_t uses[TAGS], uint32_t total)
     return (uint8_t)(1 + first * 16 + (second + 1) * 2 + sure);
 }
 
-static void classes_from(struct trainer *t, const struct pairs *uses)
+static void classes_from(struct trainer *t, const struct tuples *uses)
 {
     for (size_t i = 0; i < uses->n;) {
         uint32_t count[TAGS] = {0};
@@ -82,7 +87,7 @@ static void classes_from(struct trainer *t, const struct pairs *uses)
 
 void classes_build(struct trainer *t)
 {
-    struct pairs uses = {0};
+    struct tuples uses = {0};
     uint8_t tags[SEGMENT_MAX];
     for (uint32_t i = 0; i < t->examples.n; i++) {
         const struct example *e = &t->examples.e[i];
@@ -92,10 +97,10 @@ void classes_build(struct trainer *t)
         example_load(t, e);
         tags_from_spans(e->spans, e->span_count, tags, t->s->n);
         for (uint32_t k = 0; k < t->s->n; k++) {
-            pairs_add(&uses, word_at(t->s, (int)k)->form, tags[k]);
+            tuples_add(&uses, word_at(t->s, (int)k)->form, tags[k]);
         }
     }
-    sort_rows(uses.p, uses.n, sizeof *uses.p, pair_order);
+    sort_tuples(&uses);
     classes_from(t, &uses);
     words_sieve(&t->m);
     free(uses.p);
@@ -139,7 +144,7 @@ static int name_order(const void *x, const void *y)
 }
 
 /* The names of one span's words: b of each pair is the label and, in its upper half, the lemmas. */
-static void name_span(struct names_builder *b, const struct count2 *p, size_t n, int is_relation)
+static void name_span(struct names_builder *b, const struct tuple *p, size_t n, int is_relation)
 {
     struct name names[256];
     uint32_t count = 0;
@@ -178,9 +183,9 @@ static void name_span(struct names_builder *b, const struct count2 *p, size_t n,
     put_naming(b, p[0].a, names, count);
 }
 
-static void unsaid_build(struct trainer *t, struct pairs *labels)
+static void unsaid_build(struct trainer *t, struct tuples *labels)
 {
-    sort_rows(labels->p, labels->n, sizeof *labels->p, pair_order);
+    sort_tuples(labels);
     struct name *best = xrealloc(NULL, labels->n + 1, sizeof *best);
     uint32_t n = 0;
     for (size_t i = 0; i < labels->n;) {
@@ -202,8 +207,8 @@ static void unsaid_build(struct trainer *t, struct pairs *labels)
     t->m.unsaid_count = n;
 }
 
-static void collect(struct trainer *t, const struct example *e, struct pairs of[4],
-                    struct pairs *unsaid)
+static void collect(struct trainer *t, const struct example *e, struct tuples of[4],
+                    struct tuples *unsaid)
 {
     char text[LABEL_MAX];
     example_load(t, e);
@@ -224,25 +229,25 @@ static void collect(struct trainer *t, const struct example *e, struct pairs of[
             }
             const uint32_t surface = pool_add(&t->strings, plain, m);
             const uint32_t label = e->labels[i] == surface ? (uint32_t)own : e->labels[i];
-            pairs_add(&of[s->type], span_naming_key(t->s, s), own << 32 | label);
+            tuples_add(&of[s->type], span_naming_key(t->s, s), own << 32 | label);
         }
     }
     for (uint32_t i = 0; i < e->edge_count; i++) {
         const struct gold_edge *g = &e->edges[i];
         if (g->relation == REL_UNSAID) {
-            pairs_add(unsaid, g->label, 0);
+            tuples_add(unsaid, g->label, 0);
             continue;
         }
         const struct span *s = &e->spans[g->relation];
         const uint64_t own = pool_add(&t->strings, text, span_lemmas(t->s, s, text));
-        pairs_add(&of[SG_RELATION], span_naming_key(t->s, s), own << 32 | g->label);
+        tuples_add(&of[SG_RELATION], span_naming_key(t->s, s), own << 32 | g->label);
     }
 }
 
 void names_build(struct trainer *t)
 {
-    struct pairs of[4] = {{0}};
-    struct pairs unsaid = {0};
+    struct tuples of[4] = {{0}};
+    struct tuples unsaid = {0};
     struct names_builder b = {0};
     b.slots = xrealloc(NULL, 1u << NAMES_BITS, sizeof *b.slots);
     memset(b.slots, 0, sizeof *b.slots << NAMES_BITS);
@@ -252,7 +257,7 @@ void names_build(struct trainer *t)
         }
     }
     for (int type = SG_OBJECT; type <= SG_RELATION; type++) {
-        sort_rows(of[type].p, of[type].n, sizeof(struct count2), pair_order);
+        sort_tuples(&of[type]);
         for (size_t i = 0; i < of[type].n;) {
             size_t k = i;
             while (k < of[type].n && of[type].p[k].a == of[type].p[i].a) {
