@@ -1,9 +1,8 @@
 /* The figures of a report: counted over the corpus and its queue. */
 #include <stdlib.h>
 
-#include "broker/broker.h"
-#include "common/file.h"
 #include "common/progress.h"
+#include "ops/corpus_queue.h"
 #include "ops/report_internal.h"
 
 /* ---- histograms ---- */
@@ -108,11 +107,10 @@ static int count_reason(const struct pair_report *p, void *arg)
     return 0;
 }
 
-static int read_queue(const char *path, struct queue_facts *f)
+static int read_queue(const char *dir, struct queue_facts *f)
 {
     struct queue *q = NULL;
-    const struct queue_options options = queue_default_options();
-    int rc = queue_open(path, &options, &q);
+    int rc = corpus_queue_open(dir, &q);
     if (rc) {
         return rc;
     }
@@ -127,16 +125,11 @@ static int read_queue(const char *path, struct queue_facts *f)
  */
 static int survey_queue(const char *dir, struct queue_facts *f)
 {
-    char *path = file_join(dir, QUEUE_FILE);
-    if (!path) {
-        return err_set(E_NOMEM, "no memory for a path");
-    }
-    const int rc = file_exists(path) ? read_queue(path, f) : E_NO_FILE;
+    const int rc = read_queue(dir, f);
     f->sight = rc == 0           ? QUEUE_READ
                : rc == E_NO_FILE ? QUEUE_ABSENT
                : rc == E_BUSY    ? QUEUE_HELD
                                  : QUEUE_UNREADABLE;
-    free(path);
     if (f->sight == QUEUE_UNREADABLE) {
         f->why = strdup(err_text());
         return f->why ? 0 : err_set(E_NOMEM, "no memory for a sentence");
