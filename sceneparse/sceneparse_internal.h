@@ -263,6 +263,9 @@ void words_sieve(struct sg_model *m);
 /* Makes a word one that training never met; `salt` tells such words apart. */
 void word_forget(struct word *w, uint64_t salt);
 
+/* "the", "a", "an": inside a relation's words they say nothing ("on the back of": "on back of"). */
+int word_is_article(const struct word *w);
+
 /* Whether the words are an English caption; marks boilerplate among them as noise. */
 int segment_is_caption(struct segment *s);
 

@@ -220,7 +220,7 @@ static void count_spans(struct segment *s)
         s->before[i + 1][p->type]++;
         uint64_t h = hash_mix(3, word_at(s, p->beg)->verb_hash);
         for (int k = p->beg + 1; k < p->end; k++) {
-            h = hash_mix(h, word_at(s, k)->form);
+            h = word_is_article(word_at(s, k)) ? h : hash_mix(h, word_at(s, k)->form);
         }
         s->span_words[i] = h;
     }

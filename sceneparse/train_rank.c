@@ -14,7 +14,7 @@ enum {
     OWNER_BITS = 17,
     RELATION_BITS = 19,
     CHOICE_BITS = 16,
-    LEAST_PLACED = 10
+    LEAST_PLACED = 3
 };
 
 struct list { /* of feature ids */
