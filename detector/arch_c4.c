@@ -62,6 +62,18 @@ struct c4 {
     struct select_rule select;
 };
 
+/* The constants of the bottom-up-attention network: bottom-up-attention models/vg/ResNet-101,
+ * lib/fast_rcnn/ config.py and experiments/cfgs/faster_rcnn_end2end_resnet.yml. */
+const char butd_config[] =
+    "{\"blocks\": [3, 4, 23, 3], \"block_names\": \"butd\", \"stride_in_1x1\": true, "
+    "\"caffe_pool\": true, \"roi_pool\": 14, \"res5_dilation\": 2, \"feat_stride\": 16, "
+    "\"anchor_base\": 16, \"anchor_ratios\": [0.5, 1, 2], \"anchor_scales\": [4, 8, 16, 32], "
+    "\"rpn_pre_nms\": 6000, \"rpn_post_nms\": 300, \"rpn_nms\": 0.7, \"rpn_min_size\": 16, "
+    "\"class_nms\": 0.3, \"conf_threshold\": 0.2, \"min_boxes\": 10, \"max_boxes\": 100}";
+const char butd_preprocess[] =
+    "{\"channels\": \"BGR\", \"mean\": [102.9801, 115.9465, 122.7717], \"std\": [1, 1, 1], "
+    "\"short\": 600, \"long\": 1000, \"resize\": \"caffe\"}";
+
 /* ---- building ---- */
 
 /* Caffe's names: res2a, res2b...; ResNet-101's long stages 3 and 4 are res4a, res4b1, res4b2... */
