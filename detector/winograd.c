@@ -67,32 +67,31 @@ static void filter_transform(const double w[9], double u[TILE][TILE])
     }
 }
 
-/* One filter, from input i to output o of bundle b through one tap, into the first of the 36
- * matrices. */
-static void prepare_filter(const struct conv *c, const float *weight, int b, int tap, int o, int i,
-                           float *prepared)
+/* One filter [3][3] (NULL: all zeros) into 36 matrices that are `plane` floats apart. */
+static void prepare_filter(const float *filter, size_t plane, float *prepared)
 {
-    const float *filter = conv_filter(c, weight, b, o, i);
     double w[9] = {0};
     double u[TILE][TILE];
     for (int k = 0; filter && k < 9; k++) {
-        w[k] = (double)filter[tap * 9 + k];
+        w[k] = (double)filter[k];
     }
     filter_transform(w, u);
     for (size_t p = 0; p < POINTS; p++) {
-        prepared[p * point_floats(c)] = (float)u[p / TILE][p % TILE];
+        prepared[p * plane] = (float)u[p / TILE][p % TILE];
     }
 }
 
 void winograd_prepare(const struct conv *c, const float *weight, float *prepared)
 {
     const struct bundles k = conv_bundles(c);
-    for (int b = 0; b < k.count; b++, prepared += POINTS * point_floats(c)) {
+    const size_t plane = point_floats(c);
+    for (int b = 0; b < k.count; b++, prepared += POINTS * plane) {
         float *to = prepared;
         for (int tap = 0; tap < conv_taps(c); tap++) {
             for (int o = 0; o < k.out; o++) {
                 for (int i = 0; i < k.in; i++) {
-                    prepare_filter(c, weight, b, tap, o, i, to++);
+                    const float *filter = conv_filter(c, &k, weight, b, o, i);
+                    prepare_filter(filter ? filter + 9 * tap : NULL, plane, to++);
                 }
             }
         }
