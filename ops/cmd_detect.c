@@ -190,7 +190,7 @@ static int detect_all(const struct detect_options *o, int n, char **path)
     int rc = open_run(&run, o);
     int status = rc ? command_fail("detect", rc) : EXIT_OK;
     if (!rc && o->profile) {
-        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->blas);
+        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->kernels);
     }
     for (int i = 0; i < n && !rc; i++) {
         const int failed = detect_image(&run, path[i]);

@@ -68,6 +68,8 @@ static int show(const char *path, const struct show_options *o)
     printf("%-14s %.2f GMAC and %.0f MB of workspace for %u x %u (%u x %u in the network)\n",
            "cost", (double)cost.macs * 1e-9, (double)cost.workspace_bytes * 1e-6, o->width,
            o->height, cost.net_width, cost.net_height);
+    printf("%-14s %s (PAIRMILL_GEMM=avx512 or openblas in the environment chooses)\n", "kernels",
+           info->kernels);
     print_names("objects", &info->objects, o->all_names);
     print_names("attributes", &info->attributes, o->all_names);
     print_metadata(det, "preprocess");
