@@ -21,6 +21,15 @@ int recipe_find(const char *name, const struct recipe **out)
     return err_set(E_ARG, "there is no recipe \"%.60s\"; there is: %s", name, known);
 }
 
+uint32_t recipe_task_count(const struct recipe *r)
+{
+    uint32_t n = 0;
+    while (r->tasks[n]) {
+        n++;
+    }
+    return n;
+}
+
 static const struct recipe_option *find_option(const struct recipe *r, const char *name, size_t n)
 {
     for (uint32_t i = 0; i < r->option_count; i++) {

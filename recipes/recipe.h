@@ -96,6 +96,8 @@ struct recipe {
     uint32_t number; /* part of every draw, so of every sample: never renumber */
     const char *summary;
     const char *const *tasks; /* NULL-terminated */
+    /* The first options are the tasks' weights, named as they and in their order; then comes
+     * "task_block", the number of consecutive positions that share a task. */
     const struct recipe_option *options;
     uint32_t option_count;
     int (*check)(const struct recipe_context *c, uint32_t classes);
@@ -110,6 +112,8 @@ struct recipe {
 /* Every recipe, NULL-terminated; and the one of that name: E_ARG, naming those there are. */
 extern const struct recipe *const recipes[];
 int recipe_find(const char *name, const struct recipe **out) MUST_CHECK;
+
+uint32_t recipe_task_count(const struct recipe *r);
 
 /* Starts from the defaults and takes "name=value,name=value"; NULL and "" change nothing.  E_ARG
  * says which part is wrong and what is allowed. */

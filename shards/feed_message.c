@@ -108,15 +108,6 @@ int feed_get_u32(const struct wire_map *m, const char *key, uint64_t max, uint32
     return 0;
 }
 
-static uint32_t count_tasks(const struct recipe *r)
-{
-    uint32_t n = 0;
-    while (r->tasks[n]) {
-        n++;
-    }
-    return n;
-}
-
 static int read_tokens(const struct wire_map *m, struct plan *p)
 {
     struct view ops;
@@ -158,7 +149,7 @@ int feed_reader_sample(const struct feed_reader *r, size_t i, const struct recip
     memset(out, 0, sizeof *out);
     int rc = wire_get_u64(&m, "position", &p->position);
     rc = rc ? rc : feed_get_u32(&m, "epoch", UINT32_MAX, &p->epoch);
-    rc = rc ? rc : feed_get_u32(&m, "task", count_tasks(recipe) - 1, &p->task);
+    rc = rc ? rc : feed_get_u32(&m, "task", recipe_task_count(recipe) - 1, &p->task);
     rc = rc ? rc : feed_get_u32(&m, "match", 1, &p->match);
     rc = rc ? rc : read_tokens(&m, p);
     rc = rc ? rc : wire_get_bin(&m, "pair", &out->pair);

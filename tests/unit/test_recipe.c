@@ -24,6 +24,19 @@ Test(recipe, numbers_and_names_are_unique)
     }
 }
 
+/* What draws tasks, and who asks for one task only, relies on it. */
+Test(recipe, options_begin_with_the_tasks_weights_and_their_block)
+{
+    for (size_t i = 0; recipes[i]; i++) {
+        const uint32_t tasks = recipe_task_count(recipes[i]);
+        cr_assert_lt(tasks, recipes[i]->option_count);
+        for (uint32_t t = 0; t < tasks; t++) {
+            cr_assert_str_eq(recipes[i]->options[t].name, recipes[i]->tasks[t]);
+        }
+        cr_assert_str_eq(recipes[i]->options[tasks].name, "task_block");
+    }
+}
+
 static void print(const struct recipe *r, const char *text, struct buf *out)
 {
     struct recipe_options o;
