@@ -459,6 +459,12 @@ uint64_t pairmill_feed_batches(const struct pairmill_feed *feed)
     return feed->batches;
 }
 
+const char *pairmill_recipe_task(const char *recipe, uint32_t i)
+{
+    const struct recipe *r = NULL;
+    return recipe_find(recipe, &r) == 0 && i < recipe_task_count(r) ? r->tasks[i] : NULL;
+}
+
 const char *pairmill_error(void)
 {
     return err_text();

@@ -557,6 +557,14 @@ Test(pairmill, a_run_goes_on_from_a_batchs_next)
     end_feed(&f);
 }
 
+Test(pairmill, tells_the_tasks_of_a_recipe)
+{
+    cr_assert_str_eq(pairmill_recipe_task("uniter", 0), "itm");
+    cr_assert_str_eq(pairmill_recipe_task("uniter", 4), "mrc");
+    cr_assert_null(pairmill_recipe_task("uniter", 5));
+    cr_assert_null(pairmill_recipe_task("no such recipe", 0));
+}
+
 Test(pairmill, batches_outlive_their_feed)
 {
     struct feed f;
