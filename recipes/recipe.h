@@ -29,7 +29,7 @@
 #include "recipes/sample.h"
 #include "recipes/wordpiece.h"
 
-enum { RECIPE_OPTIONS_MAX = 24, PLAN_TOKENS_MAX = 510, PLAN_REGIONS_MAX = 512 };
+enum { RECIPE_OPTIONS_MAX = 40, PLAN_TOKENS_MAX = 510, PLAN_REGIONS_MAX = 512 };
 
 /* A parameter of a recipe.  Values are numbers; a choice among words is the word's index. */
 struct recipe_option {
@@ -77,11 +77,13 @@ enum mask_op { MASK_NONE, MASK_HIDE, MASK_RANDOM, MASK_KEEP };
 struct plan {
     uint32_t epoch;
     uint64_t position;
-    uint32_t task;                     /* index into the recipe's tasks */
-    uint64_t medium;                   /* number of the medium to read for recipe_materialise() */
-    uint32_t match;                    /* 1: the pair's own medium */
-    uint32_t tokens;                   /* the pair's sub-tokens, without specials */
-    uint8_t token_op[PLAN_TOKENS_MAX]; /* [tokens] enum mask_op */
+    uint32_t task;                      /* index into the recipe's tasks */
+    uint64_t medium;                    /* number of the medium to read for recipe_materialise() */
+    uint32_t match;                     /* 1: the pair's own medium */
+    uint32_t tokens;                    /* the pair's sub-tokens, without specials */
+    uint8_t token_op[PLAN_TOKENS_MAX];  /* [tokens] enum mask_op */
+    uint8_t token_for[PLAN_TOKENS_MAX]; /* [tokens] the task that chose it, as an index; 0: none,
+                                         * or the recipe does not tell tasks apart */
     uint32_t
         token_random[PLAN_TOKENS_MAX];   /* [tokens] the id put in, where the op is MASK_RANDOM */
     uint32_t regions;                    /* this and the next: by recipe_materialise() */

@@ -42,6 +42,16 @@ static bool has_random(const struct plan *p)
     return memchr(p->token_op, MASK_RANDOM, p->tokens) != NULL;
 }
 
+static bool has_tasks(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->tokens; i++) {
+        if (p->token_for[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void feed_writer_add(struct feed_writer *w, const struct plan *plan, struct view pair,
                      struct view visual)
 {
@@ -57,6 +67,9 @@ void feed_writer_add(struct feed_writer *w, const struct plan *plan, struct view
     wire_put_bin(o, "token_op", view_of(plan->token_op, plan->tokens));
     if (has_random(plan)) {
         wire_put_bin(o, "token_random", view_of(plan->token_random, (size_t)plan->tokens * 4));
+    }
+    if (has_tasks(plan)) {
+        wire_put_bin(o, "token_for", view_of(plan->token_for, plan->tokens));
     }
     wire_put_bin(o, "pair", pair);
     wire_put_u64(o, "visual", visual_frame(w, plan->medium, visual));
@@ -140,6 +153,31 @@ static int read_tokens(const struct wire_map *m, struct plan *p)
     return rc;
 }
 
+/* Absent where the recipe does not tell which task chose a sub-token. */
+static int read_token_tasks(const struct wire_map *m, const struct recipe *recipe, struct plan *p)
+{
+    struct view tasks;
+    if (!wire_has(m, "token_for")) {
+        return 0;
+    }
+    const int rc = wire_get_bin(m, "token_for", &tasks);
+    if (rc) {
+        return rc;
+    }
+    if (tasks.n != p->tokens) {
+        return err_set(E_PEER, "a plan with the tasks of %zu sub-tokens, but there are %u", tasks.n,
+                       p->tokens);
+    }
+    memcpy(p->token_for, tasks.p, tasks.n);
+    for (uint32_t i = 0; i < p->tokens; i++) {
+        if (p->token_for[i] >= recipe_task_count(recipe)) {
+            return err_set(E_PEER, "a plan with task %u, which the recipe %s has not",
+                           p->token_for[i], recipe->name);
+        }
+    }
+    return 0;
+}
+
 int feed_reader_sample(const struct feed_reader *r, size_t i, const struct recipe *recipe,
                        struct feed_sample *out)
 {
@@ -152,6 +190,7 @@ int feed_reader_sample(const struct feed_reader *r, size_t i, const struct recip
     rc = rc ? rc : feed_get_u32(&m, "task", recipe_task_count(recipe) - 1, &p->task);
     rc = rc ? rc : feed_get_u32(&m, "match", 1, &p->match);
     rc = rc ? rc : read_tokens(&m, p);
+    rc = rc ? rc : read_token_tasks(&m, recipe, p);
     rc = rc ? rc : wire_get_bin(&m, "pair", &out->pair);
     rc = rc ? rc : feed_get_u32(&m, "visual", r->in->payload_count - 1, &frame);
     if (rc == 0 && frame == 0) {

@@ -8,6 +8,7 @@
 #include "common/socket.h"
 #include "common/wire.h"
 #include "recipes/order.h"
+#include "recipes/uniter.h"
 #include "shards/corpus.h"
 #include "shards/feed_cells.h"
 #include "shards/feed_client.h"
@@ -437,6 +438,47 @@ Test(feed, malformed_messages_are_answered_and_counted_and_serving_goes_on)
     free(seen);
     end_feed(&f);
     cr_assert_eq(f.counts.refused, 5);
+}
+
+/* ---- plans as bytes ---- */
+
+/* What a client reads of a message with this plan alone. */
+static int read_back(const struct plan *plan, struct feed_sample *out)
+{
+    static const char pair[8] = "a pair";
+    struct feed_writer w = {0};
+    struct feed_reader r = {0};
+    struct wire_in in = {0};
+    const struct view *frames = NULL;
+    feed_writer_begin(&w);
+    feed_writer_add(&w, plan, view_of(pair, sizeof pair), view_str("a visual"));
+    OK(feed_writer_end(&w, &frames, &in.payload_count));
+    memcpy(in.payload, frames, in.payload_count * sizeof *frames);
+    OK(feed_reader_init(&r, &in));
+    const int rc = feed_reader_sample(&r, 0, &recipe_uniter, out);
+    feed_reader_release(&r);
+    feed_writer_release(&w);
+    return rc;
+}
+
+Test(feed, a_plan_comes_back_as_it_was_sent)
+{
+    struct plan plan = {.position = 7, .epoch = 2, .task = 1, .match = 1, .tokens = 5};
+    memcpy(plan.token_op, (const uint8_t[]){0, MASK_RANDOM, MASK_HIDE, 0, MASK_KEEP}, 5);
+    memcpy(plan.token_for, (const uint8_t[]){0, 4, 4, 0, 2}, 5);
+    plan.token_random[1] = 1234567;
+    struct feed_sample got;
+    OK(read_back(&plan, &got));
+    plan.medium = got.plan.medium; /* a number of the server's */
+    cr_assert_eq(memcmp(&plan, &got.plan, sizeof plan), 0);
+}
+
+Test(feed, a_plan_with_a_task_that_there_is_not_is_refused)
+{
+    struct plan plan = {.tokens = 2, .token_for = {0, 5}};
+    struct feed_sample got;
+    cr_assert_eq(read_back(&plan, &got), E_PEER);
+    cr_assert_not_null(strstr(err_text(), "task 5"), "%s", err_text());
 }
 
 /* ---- the library ---- */
