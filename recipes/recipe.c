@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "recipes/ernievil.h"
 #include "recipes/uniter.h"
 
-const struct recipe *const recipes[] = {&recipe_uniter, NULL};
+const struct recipe *const recipes[] = {&recipe_uniter, &recipe_ernievil, NULL};
 
 int recipe_find(const char *name, const struct recipe **out)
 {

@@ -42,7 +42,7 @@ enum { PAIRMILL_ABI = 2 };
 
 struct pairmill_options {
     const char *address; /* of the feed: "tcp://host:port" or "ipc:///path" */
-    const char *recipe;  /* "uniter" */
+    const char *recipe;  /* "uniter" or "ernievil" */
     const char *options; /* of the recipe: "name=value,..."; NULL: its defaults */
     uint64_t seed;
     uint64_t start; /* position to begin at; a batch's `next` of an earlier run */

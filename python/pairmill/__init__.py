@@ -242,7 +242,7 @@ class Feed:
     """One rank's batches of one epoch: iterate over it once.
 
     address     of `pairmill feed`: "tcp://host:port" or "ipc:///path"
-    recipe      "uniter"
+    recipe      "uniter" or "ernievil"
     rank, world this trainer and how many there are
     seed, epoch what the order, the masks and the negatives are drawn from
     start       position to begin at (`state` holds it)

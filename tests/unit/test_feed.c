@@ -599,11 +599,71 @@ Test(pairmill, a_run_goes_on_from_a_batchs_next)
     end_feed(&f);
 }
 
+/* What a trainer of ERNIE-ViL relies on: shapes that agree, and masks that tell padding. */
+static void check_ernievil_batch(const struct pairmill_batch *b)
+{
+    const struct pairmill_array *ids = find_array(b, "src_ids");
+    const struct pairmill_array *text = find_array(b, "src_masks");
+    const struct pairmill_array *image = find_array(b, "image_mask");
+    const struct pairmill_array *loc = find_array(b, "image_loc");
+    const struct pairmill_array *why = find_array(b, "mask_task");
+    cr_assert_eq(find_array(b, "image_embeddings")->shape[2], 16);
+    cr_assert(loc->shape[0] == b->size && loc->shape[2] == 5);
+    for (uint32_t i = 0; i < b->size; i++) {
+        const int32_t *id = (const int32_t *)ids->data + i * ids->shape[1];
+        const float *whole = (const float *)loc->data + i * loc->shape[1] * 5;
+        uint32_t rows = 0;
+        for (uint64_t t = 0; t < ids->shape[1]; t++) {
+            const float mask = ((const float *)text->data)[i * text->shape[1] + t];
+            const int32_t task = ((const int32_t *)why->data)[i * why->shape[1] + t];
+            cr_assert_eq(mask != 0, id[t] != 0);
+            cr_assert(task >= 0 && task < 5 && (mask != 0 || task == 0));
+        }
+        for (uint64_t r = 0; r < image->shape[1]; r++) {
+            rows += ((const float *)image->data)[i * image->shape[1] + r] != 0;
+        }
+        cr_assert_eq(rows, 12u); /* of 12 regions, those above 0.2, and the whole image */
+        cr_assert(whole[0] == 0 && whole[2] == 1 && whole[4] == 1);
+    }
+}
+
+Test(pairmill, ernievil_batches_hold_each_pair_once_with_words_masked_for_their_nodes)
+{
+    struct feed f;
+    make_feed(&f, small);
+    unsigned seen = 0;
+    unsigned tasks = 0;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        struct pairmill_options o = library_options(&f, rank, 2);
+        o.recipe = "ernievil";
+        o.options = "task_block=16,object_rate=0.5";
+        struct pairmill_feed *feed = NULL;
+        struct pairmill_batch *b = NULL;
+        OK(pairmill_feed_open(&o, &feed));
+        int rc;
+        while ((rc = pairmill_feed_next(feed, &b)) == 1) {
+            const struct pairmill_array *why = find_array(b, "mask_task");
+            check_ernievil_batch(b);
+            for (uint64_t k = 0; k < why->shape[0] * why->shape[1]; k++) {
+                tasks |= 1u << ((const int32_t *)why->data)[k];
+            }
+            seen += b->size;
+            pairmill_batch_release(b);
+        }
+        cr_assert_eq(rc, 0, "%s", pairmill_error());
+        pairmill_feed_close(feed);
+    }
+    cr_assert_eq(seen, 200);
+    cr_assert_eq(tasks, 0xfu); /* none, mlm, object, attribute: the texts' graphs say no relation */
+    end_feed(&f);
+}
+
 Test(pairmill, tells_the_tasks_of_a_recipe)
 {
     cr_assert_str_eq(pairmill_recipe_task("uniter", 0), "itm");
     cr_assert_str_eq(pairmill_recipe_task("uniter", 4), "mrc");
     cr_assert_null(pairmill_recipe_task("uniter", 5));
+    cr_assert_str_eq(pairmill_recipe_task("ernievil", 4), "relation");
     cr_assert_null(pairmill_recipe_task("no such recipe", 0));
 }
 

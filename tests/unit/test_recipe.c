@@ -8,8 +8,10 @@ Test(recipe, is_found_by_name)
     const struct recipe *r = NULL;
     cr_assert_eq(recipe_find("uniter", &r), 0);
     cr_assert_str_eq(r->name, "uniter");
+    cr_assert_eq(recipe_find("ernievil", &r), 0);
+    cr_assert_str_eq(r->name, "ernievil");
     cr_assert_eq(recipe_find("bert", &r), E_ARG);
-    cr_assert(strstr(err_text(), "bert") && strstr(err_text(), "uniter"));
+    cr_assert(strstr(err_text(), "bert") && strstr(err_text(), "uniter, ernievil"));
 }
 
 Test(recipe, numbers_and_names_are_unique)
