@@ -61,15 +61,15 @@ static bool choose_pair(struct drawing *d)
     return longest > 0;
 }
 
-/* How many of a recipe's devices a plan shows: hidden, replaced and kept sub-tokens, another
- * medium. */
+/* How many of a recipe's devices a plan shows: hidden, replaced and kept sub-tokens, the tasks that
+ * chose them, another medium. */
 static int richness(const struct plan *plan)
 {
-    unsigned seen = 0;
+    uint64_t seen = 0;
     for (uint32_t i = 0; i < plan->tokens; i++) {
-        seen |= 1u << plan->token_op[i];
+        seen |= 1u << plan->token_op[i] | (uint64_t)1 << (MASK_KEEP + 1 + plan->token_for[i]);
     }
-    return __builtin_popcount(seen) + !plan->match;
+    return __builtin_popcountll(seen) + !plan->match;
 }
 
 /* Keeps the richest plan of each task, of equals the first. */
