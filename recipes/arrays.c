@@ -44,12 +44,23 @@ uint32_t array_declare_targets(struct sample *s, const char *name, enum region_t
                : sample_declare(s, name, ARRAY_F32, m, target == TARGET_SOFT ? v->classes : v->dim);
 }
 
-/* The best class without background (column 0), counted with it; the first of equals. */
+/* The best class without background (column 0), counted with it; the first of equals.  Converts a
+ * run of classes at once, which is several times as fast as one by one. */
 static int32_t hard_label(const half *soft, uint32_t classes)
 {
+    enum { RUN = 256 };
+    float p[RUN];
     uint32_t best = 1;
-    for (uint32_t k = 2; k < classes; k++) {
-        best = half_to_float(soft[k]) > half_to_float(soft[best]) ? k : best;
+    float most = half_to_float(soft[1]);
+    for (uint32_t at = 2; at < classes; at += RUN) {
+        const uint32_t n = classes - at < RUN ? classes - at : RUN;
+        half_to_floats(soft + at, p, n);
+        for (uint32_t k = 0; k < n; k++) {
+            if (p[k] > most) {
+                most = p[k];
+                best = at + k;
+            }
+        }
     }
     return (int32_t)best;
 }
