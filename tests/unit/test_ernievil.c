@@ -276,6 +276,27 @@ Test(ernievil, of_every_text_at_least_one_sub_token_is_asked_for_each_alike)
     }
 }
 
+/* Every relation and every open object is chosen, kept, and not asked for. */
+Test(ernievil, the_one_sub_token_is_none_that_a_node_took_or_protects)
+{
+    const struct recipe_context c = ernievil_context(
+        "relation_rate=1,object_rate=1,attribute_rate=1,node_mask=0,node_random=0,keep_loss=0,"
+        "mlm_rate=0");
+    for (uint64_t i = 0; i < 200; i++) {
+        struct caption t;
+        make_figure(&t, i);
+        const struct plan plan = caption_plan(&c, &t, 0);
+        uint32_t asked = 0;
+        for (uint32_t k = 0; k < plan.tokens; k++) {
+            asked += plan.token_op[k] == MASK_HIDE && plan.token_for[k] == ERNIEVIL_MLM;
+        }
+        cr_assert_eq(asked, 1);
+        for (uint32_t n = 0; n < FIGURE_NODES; n++) {
+            cr_assert(is_visible(&plan, &t, n));
+        }
+    }
+}
+
 /* ---- the arrays ---- */
 
 Test(ernievil, text_labels_and_tasks_stand_where_the_plan_says)

@@ -232,6 +232,47 @@ Test(ernievil_nodes, of_nodes_that_share_words_at_most_one_is_chosen)
     }
 }
 
+/* Two objects, one inside the other: whichever is drawn first closes the other. */
+Test(ernievil_nodes, the_ceiling_count_takes_no_node_that_another_has_closed)
+{
+    const struct recipe_context c = ernievil_context(ONLY_OBJECT ",count=ceiling,object_rate=1");
+    int whole = 0;
+    for (int i = 0; i < 200; i++) {
+        struct caption t;
+        make_caption(&t, (uint64_t)i, "a base+ball player");
+        add_node(&t, GRAPH_OBJECT, "baseball player");
+        add_node(&t, GRAPH_OBJECT, "player");
+        const struct plan plan = caption_plan(&c, &t, 0);
+        cr_assert_eq(plan.token_for[3], ERNIEVIL_OBJECT);
+        cr_assert_eq(plan.token_for[1], plan.token_for[2]);
+        whole += plan.token_for[1] == ERNIEVIL_OBJECT;
+        /* one fate for all: no piece of the other was masked over it */
+        cr_assert(plan.token_for[1] == 0 || plan.token_op[1] == plan.token_op[3]);
+    }
+    cr_assert(whole > 0 && whole < 200);
+}
+
+/* "in front of" holds the word of the object "front", which "left" is told from. */
+Test(ernievil_nodes, what_needs_a_word_that_is_taken_is_not_chosen)
+{
+    const struct recipe_context c = ernievil_context("relation_rate=0.5,attribute_rate=1");
+    int seen = 0;
+    for (int i = 0; i < 200; i++) {
+        struct caption t;
+        make_caption(&t, (uint64_t)i, "a car in left front of house");
+        add_node(&t, GRAPH_OBJECT, "car");
+        add_node(&t, GRAPH_OBJECT, "house");
+        add_node(&t, GRAPH_OBJECT, "front");
+        add_relation(&t, "front of", 0, 1);
+        add_attribute(&t, "left", 2);
+        const struct plan plan = caption_plan(&c, &t, 0);
+        const int relation = plan.token_for[4] == ERNIEVIL_RELATION;
+        cr_assert_eq(plan.token_for[3] == ERNIEVIL_ATTRIBUTE, !relation);
+        seen |= 1 << relation;
+    }
+    cr_assert_eq(seen, 3);
+}
+
 Test(ernievil_nodes, a_node_that_would_mask_its_own_owner_is_never_chosen)
 {
     const struct recipe_context c = ernievil_context("joint=0,attribute=1,attribute_rate=1");
@@ -270,6 +311,9 @@ Test(ernievil_nodes, implicit_relations_mask_nothing_or_the_word_that_evokes_the
     for (uint32_t i = 0; i < plan.tokens; i++) {
         cr_assert_neq(plan.token_for[i], ERNIEVIL_RELATION);
     }
+    t.nodes[of].implicit = 0; /* said, not evoked */
+    plan = caption_plan(&plain, &t, 0);
+    cr_assert_eq(is_chosen(&plan, &t, of), 1);
 }
 
 /* ---- what becomes of a chosen node ---- */

@@ -77,6 +77,8 @@ Test(node_tokens, what_has_no_bytes_or_no_sub_tokens_covers_none)
     cr_assert_eq(s.beg, s.end);
     s = span("", 0, 0);
     cr_assert_eq(s.beg, s.end);
+    s = span("red", 1, 1); /* inside a word */
+    cr_assert_eq(s.beg, s.end);
     s = span("red", 3, 3);
     cr_assert_eq(s.beg, s.end);
 }
