@@ -5,7 +5,7 @@
  * by soft label (mrckl), and image-text matching (itm).  docs/recipes.md lists every array, every
  * option with its source, and where this differs knowingly.
  *
- * Besides the recipe itself the header offers its parts, for other recipes and for tests.
+ * Besides the recipe itself the header offers its parts, for tests.
  */
 #ifndef RECIPES_UNITER_H
 #define RECIPES_UNITER_H
