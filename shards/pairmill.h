@@ -99,8 +99,8 @@ PAIRMILL_API void pairmill_batch_release(struct pairmill_batch *batch);
 PAIRMILL_API uint64_t pairmill_feed_total(const struct pairmill_feed *feed);
 PAIRMILL_API uint64_t pairmill_feed_batches(const struct pairmill_feed *feed);
 
-/* Task number i of a recipe: "mlm"; a batch's `task` is one of them, and the recipe has an option of
- * the same name, its weight.  NULL beyond the last, and for a recipe that there is not. */
+/* Task number i of a recipe: "mlm"; a batch's `task` is one of them, and the recipe has an option
+ * of the same name, its weight.  NULL beyond the last, and for a recipe that there is not. */
 PAIRMILL_API const char *pairmill_recipe_task(const char *recipe, uint32_t i);
 
 /* The calling thread's last error: one sentence, and a stable name like "E_TIMEOUT" of a code. */
