@@ -62,14 +62,18 @@ static bool choose_pair(struct drawing *d)
 }
 
 /* How many of a recipe's devices a plan shows: hidden, replaced and kept sub-tokens, the tasks that
- * chose them, another medium. */
+ * chose them; and its own picture for the words to be told from, or another where none is asked. */
 static int richness(const struct plan *plan)
 {
-    uint64_t seen = 0;
+    uint32_t ops = 0;
+    uint32_t tasks = 0;
     for (uint32_t i = 0; i < plan->tokens; i++) {
-        seen |= 1u << plan->token_op[i] | (uint64_t)1 << (MASK_KEEP + 1 + plan->token_for[i]);
+        ops |= 1u << plan->token_op[i];
+        tasks |= 1u << plan->token_for[i];
     }
-    return __builtin_popcountll(seen) + !plan->match;
+    const int words = ops > 1u << MASK_NONE;
+    return __builtin_popcount(ops) + __builtin_popcount(tasks) +
+           (words ? (int)plan->match : !plan->match);
 }
 
 /* Keeps the richest plan of each task, of equals the first. */
