@@ -13,6 +13,7 @@
 #include "shards/feed_cells.h"
 #include "shards/feed_client.h"
 #include "shards/feed_message.h"
+#include "shards/feed_selection.h"
 #include "shards/feed_server.h"
 #include "shards/pairmill.h"
 #include "tests/unit/corpora.h"
@@ -25,6 +26,7 @@
 struct feed {
     char dir[TEMPDIR_MAX];
     char address[128];
+    const char *recipe; /* that clients ask for */
     void *zmq;
     struct feed_server *server;
     struct feed_server_counts counts; /* read after stop_feed() */
@@ -63,7 +65,7 @@ static void stop_feed(struct feed *f)
 
 static void make_feed(struct feed *f, struct corpus_shape shape)
 {
-    *f = (struct feed){0};
+    *f = (struct feed){.recipe = "uniter"};
     tempdir_make(f->dir);
     make_corpus(f->dir, shape);
     snprintf(f->address, sizeof f->address, "ipc://%s/feed", f->dir);
@@ -112,7 +114,7 @@ static struct feed_client_options client_options(const struct feed *f, uint64_t 
 {
     return (struct feed_client_options){
         .address = f->address,
-        .recipe = "uniter",
+        .recipe = f->recipe,
         .seed = 7,
         .epoch = 3,
         .start = start,
@@ -184,6 +186,61 @@ Test(feed, ranks_together_see_each_pair_exactly_once_whatever_the_world)
     }
     free(one);
     end_feed(&f);
+}
+
+/* One position's sample by the recipe itself, from the corpus. */
+static uint64_t hash_directly(struct corpus *corpus, const struct feed_selection *selection,
+                              const struct order *order, uint64_t position)
+{
+    const struct recipe_context c = feed_selection_context(selection, 7);
+    const uint32_t index = selection->pair[order_at(order, position)];
+    const struct recipe_place place = {
+        3, position, selection->medium_number[corpus_pair(corpus, index)->medium]};
+    struct pair_record pair;
+    struct visual_record visual;
+    struct plan plan;
+    struct sample s;
+    struct buf pair_bytes;
+    struct buf visual_bytes;
+    sample_init(&s, 1 << 28);
+    buf_init(&pair_bytes, CODEC_MAX_RECORD);
+    buf_init(&visual_bytes, CODEC_MAX_RECORD);
+    OK(corpus_read_pair(corpus, index, &pair_bytes, &pair));
+    OK(recipe_plan(&c, &place, &pair, &plan));
+    OK(corpus_read_visual(corpus, selection->medium[plan.medium], &visual_bytes, &visual));
+    OK(recipe_materialise(&c, &pair, &visual, &plan, &s));
+    const uint64_t hash = hash_sample(&s);
+    sample_release(&s);
+    buf_release(&pair_bytes);
+    buf_release(&visual_bytes);
+    return hash;
+}
+
+Test(feed, every_recipes_samples_are_those_that_the_recipe_makes_of_the_records)
+{
+    for (size_t i = 0; recipes[i]; i++) {
+        struct feed f;
+        struct corpus *corpus = NULL;
+        struct feed_selection selection;
+        struct order order;
+        struct seen *seen = seen_new();
+        make_feed(&f, small);
+        f.recipe = recipes[i]->name;
+        run_rank(&f, 0, 0, 1, UINT64_MAX, seen);
+        stop_feed(&f); /* a process opens a shard once */
+        OK(corpus_open(f.dir, CORPUS_QUIET, &corpus));
+        OK(feed_selection_init(&selection, corpus, f.recipe, NULL));
+        OK(order_init(&order, 7, 3, selection.pairs));
+        cr_assert_eq(selection.pairs, 200);
+        for (uint64_t p = 0; p < 200; p++) {
+            cr_assert_eq(hash_directly(corpus, &selection, &order, p), seen->hash[p],
+                         "position %llu of %s", (unsigned long long)p, f.recipe);
+        }
+        feed_selection_release(&selection);
+        corpus_close(corpus);
+        tempdir_remove(f.dir);
+        free(seen);
+    }
 }
 
 Test(feed, a_run_resumed_anywhere_by_any_world_goes_on_identically)
