@@ -94,7 +94,7 @@ Test(ernievil_batch, images_are_padded_and_their_mask_tells_where)
         const uint8_t *want_asked = sample_data(&samples[i], "image_label");
         for (uint32_t r = 0; r < R; r++) {
             const int there = r < rows_of[i];
-            cr_assert_eq(mask[i * R + r], there);
+            cr_assert_eq(mask[i * R + r], there ? 1 : 0);
             cr_assert_eq(asked[i * R + r], there && want_asked[r]);
             for (uint32_t k = 0; k < DIM; k++) {
                 cr_assert_eq(f[(i * R + r) * DIM + k], there ? want_f[r * DIM + k] : 0);
