@@ -162,6 +162,12 @@ int model_int(struct model *m, const json_t *from, const char *key, int min, int
     return (int)v;
 }
 
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback)
+{
+    return json_object_get(from, key) ? model_int(m, from, key, min, max) : fallback;
+}
+
 bool model_bool(struct model *m, const json_t *from, const char *key)
 {
     const json_t *j = json_object_get(from, key);

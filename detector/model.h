@@ -42,6 +42,8 @@ void model_fail(struct model *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* Entries of "config" and "preprocess"; a number outside [min, max] or a missing entry fails. */
 int model_int(struct model *m, const json_t *from, const char *key, int min, int max);
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback); /* when there is no such entry */
 double model_number(struct model *m, const json_t *from, const char *key, double min, double max);
 bool model_bool(struct model *m, const json_t *from, const char *key);
 
