@@ -314,7 +314,8 @@ static struct box refine(const struct c4 *g, const struct geometry *geo, struct 
         const size_t row = 4 * c + k;
         delta[k] = dot(feature, g->box_weight + row * dim, dim) + g->box_bias[row];
     }
-    return box_clip(box_decode(b, delta, 1), (float)geo->width, (float)geo->height, 1);
+    return box_clip(box_decode(&box_coder_caffe, b, delta), (float)geo->width, (float)geo->height,
+                    1);
 }
 
 /* Copies the chosen regions together and reads off their classes and boxes. */

@@ -33,7 +33,8 @@ static void decode_all(const struct proposal_rule *rule, const struct tensor *sc
             for (int a = 0; a < rule->anchors; a++) {
                 const struct box base = rule->anchor[a];
                 struct box b = {base.x1 + sx, base.y1 + sy, base.x2 + sx, base.y2 + sy};
-                b = box_clip(box_decode(b, d + 4 * a, 1), (float)net_width, (float)net_height, 1);
+                b = box_clip(box_decode(&box_coder_caffe, b, d + 4 * a), (float)net_width,
+                             (float)net_height, 1);
                 if (b.x2 - b.x1 + 1 >= min_size && b.y2 - b.y1 + 1 >= min_size) {
                     out->box[out->n] = b;
                     out->score[out->n++] = foreground(s[a], s[rule->anchors + a]);

@@ -34,7 +34,8 @@ static size_t reference(const struct proposal_rule *rule, const struct tensor *s
         const float sy = (float)((int)(pixel / (size_t)score->w) * rule->stride);
         const struct box base = rule->anchor[a];
         struct box b = {base.x1 + sx, base.y1 + sy, base.x2 + sx, base.y2 + sy};
-        b = box_clip(box_decode(b, delta->p + 4 * i, 1), (float)width, (float)height, 1);
+        b = box_clip(box_decode(&box_coder_caffe, b, delta->p + 4 * i), (float)width, (float)height,
+                     1);
         const float *s = score->p + pixel * (size_t)score->c;
         const double odds = exp((double)s[a] - (double)s[(size_t)rule->anchors + a]);
         if (b.x2 - b.x1 + 1 >= (float)(rule->min_size * scale) &&
