@@ -190,3 +190,10 @@ struct tensor preprocess_run(const struct preprocess *pre, struct pass *pass,
     }
     return x;
 }
+
+struct box geometry_unscale(const struct geometry *g, struct box b)
+{
+    const float x = (float)g->width / (float)g->net_width;
+    const float y = (float)g->height / (float)g->net_height;
+    return (struct box){b.x1 * x, b.y1 * y, b.x2 * x, b.y2 * y};
+}

@@ -14,6 +14,7 @@
 #ifndef DETECTOR_PREPROCESS_H
 #define DETECTOR_PREPROCESS_H
 
+#include "detector/box.h"
 #include "detector/model.h"
 #include "detector/pass.h"
 
@@ -54,5 +55,9 @@ int preprocess_geometry(const struct preprocess *pre, uint32_t width, uint32_t h
 /* The network's input [1][padded_height][padded_width][3], in workspace memory. */
 struct tensor preprocess_run(const struct preprocess *pre, struct pass *pass,
                              const struct geometry *g, const uint8_t *rgb);
+
+/* A box in the network's px, without padding, in the original's: multiplied by the ratio of the
+ * sizes. */
+struct box geometry_unscale(const struct geometry *g, struct box b);
 
 #endif
