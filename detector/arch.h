@@ -58,6 +58,11 @@ extern const char detectron2_preprocess[];
 extern const char vinvl_config[];
 extern const char vinvl_preprocess[];
 
+extern const struct arch arch_fpn;
+extern const char torchvision_fpn_config[];
+extern const char torchvision_fpn_v2_config[];
+extern const char torchvision_preprocess[];
+
 /* Public vocabularies, JSON lists. */
 extern const char coco_80[]; /* COCO's object classes */
 extern const char coco_90[]; /* the same where COCO's ids leave gaps: torchvision's, with "N/A" */

@@ -280,26 +280,6 @@ static void run_rois(const struct c4 *g, struct pass *pass, const struct tensor 
     pass->room = 0;
 }
 
-/* A view of n vectors as the input of a fully connected layer. */
-static struct tensor vectors(float *p, size_t n, int c)
-{
-    return (struct tensor){.p = p, .n = (int)n, .h = 1, .w = 1, .c = c};
-}
-
-/* Classes of all RoIs: prob[n][classes], background first. */
-static float *run_classes(const struct c4 *g, struct pass *pass, float *pooled, size_t n)
-{
-    const struct tensor x = vectors(pooled, n, g->class_score.in);
-    const struct tensor prob = conv_run(&g->class_score, pass, &x);
-    if (pass_step(pass, "softmax", 0)) {
-        softmax_rows(prob.p, n, (size_t)prob.c);
-        if (g->kind->background_last) {
-            last_to_front(prob.p, n, (size_t)prob.c);
-        }
-    }
-    return prob.p;
-}
-
 static float dot(const float *a, const float *b, size_t n)
 {
     float sum = 0;
@@ -393,29 +373,22 @@ static size_t choose_proposals(const struct c4 *g, struct pass *pass, const stru
     return n;
 }
 
-/* Every class' boxes, by their score, in the original image. */
+/* Every class' boxes, by their score. */
 static size_t choose_class_boxes(const struct c4 *g, struct pass *pass, const struct geometry *geo,
                                  const struct rois *rois, float *pooled, struct region *region,
                                  uint32_t *cls)
 {
-    const struct tensor x = vectors(pooled, rois->n, g->box_delta.in);
-    const struct tensor delta = conv_run(&g->box_delta, pass, &x);
     const struct class_box_rois in = {.n = rois->n,
                                       .room = rois->room,
                                       .classes = rois->rows.classes,
                                       .box = rois->box,
                                       .prob = rois->rows.prob,
-                                      .delta = delta.p,
                                       .width = geo->net_width,
                                       .height = geo->net_height};
-    struct class_box *found = workspace_take(pass->ws, (size_t)g->max_boxes, sizeof *found);
-    size_t n = class_boxes_select(&g->class_boxes, pass, &in, found);
-    n = class_boxes_place(&g->class_boxes, pass, geo, found, n, region);
+    const size_t n = class_boxes_run(&g->class_boxes, &g->box_delta, pass, geo, in, pooled, region);
     for (size_t i = 0; i < n && !pass->dry; i++) {
         cls[i] = 1u + region[i].object;
     }
-    pass_give(pass, found);
-    pass_give(pass, delta.p);
     return n;
 }
 
@@ -433,15 +406,14 @@ static void c4_run(const void *graph, struct pass *pass, const struct geometry *
     run_rois(g, pass, &features, roi, n, pooled);
     pass_give(pass, features.p);
 
-    pass->room = (int)most;
-    const float *prob = run_classes(g, pass, pooled, n);
+    const float *prob =
+        class_probabilities(&g->class_score, g->kind->background_last, pass, pooled, n, most);
     const struct rois rois = {n, most, roi, {dim, (size_t)g->class_score.out, pooled, prob}};
     struct region *region = workspace_take(pass->ws, room, sizeof *region);
     uint32_t *cls = workspace_take(pass->ws, room, sizeof *cls);
     const size_t chosen = g->kind->class_boxes
                               ? choose_class_boxes(g, pass, geo, &rois, pooled, region, cls)
                               : choose_proposals(g, pass, geo, &rois, region, cls);
-    pass->room = 0;
     export_regions(pass, region, chosen, room, &rois.rows, out);
     if (g->has_attributes) {
         attribute_head_run(&g->attributes, pass, out->features, cls, chosen, room, out);

@@ -89,12 +89,12 @@ const char butd_preprocess[] =
     "\"short\": 600, \"long\": 1000, \"resize\": \"caffe\"}";
 
 /* detectron2 configs/Base-RCNN-C4.yaml and detectron2/config/defaults.py */
-#define DETECTRON2_C4(BLOCKS)                                                                      \
-    "{\"conventions\": \"detectron2\", \"blocks\": " BLOCKS ", \"stride_in_1x1\": true, "          \
-    "\"caffe_pool\": false, \"roi_pool\": 14, \"roi_sampling\": 0, \"res5_stride\": 2, "           \
-    "\"res5_dilation\": 1, \"feat_stride\": 16, \"anchor_sizes\": [32, 64, 128, 256, 512], "       \
-    "\"anchor_ratios\": [0.5, 1, 2], \"rpn_pre_nms\": 6000, \"rpn_post_nms\": 1000, "              \
-    "\"rpn_nms\": 0.7, \"rpn_min_size\": 0, \"class_nms\": 0.5, \"conf_threshold\": 0.05, "        \
+#define DETECTRON2_C4(BLOCKS)                                                                \
+    "{\"conventions\": \"detectron2\", \"blocks\": " BLOCKS ", \"stride_in_1x1\": true, "    \
+    "\"caffe_pool\": false, \"roi_pool\": 14, \"roi_sampling\": 0, \"res5_stride\": 2, "     \
+    "\"res5_dilation\": 1, \"feat_stride\": 16, \"anchor_sizes\": [32, 64, 128, 256, 512], " \
+    "\"anchor_ratios\": [0.5, 1, 2], \"rpn_pre_nms\": 6000, \"rpn_post_nms\": 1000, "        \
+    "\"rpn_nms\": 0.7, \"rpn_min_size\": 0, \"class_nms\": 0.5, \"conf_threshold\": 0.05, "  \
     "\"min_boxes\": 0, \"max_boxes\": 100}"
 const char detectron2_r50_c4_config[] = DETECTRON2_C4("[3, 4, 6, 3]");
 const char detectron2_r101_c4_config[] = DETECTRON2_C4("[3, 4, 23, 3]");

@@ -1,6 +1,7 @@
 #include "detector/class_boxes.h"
 
 #include "detector/nms.h"
+#include "detector/softmax.h"
 
 /* Up to so many boxes torchvision's batched_nms() moves classes apart by adding a multiple of the
  * largest coordinate, and rounds their corners so; above, it takes one class after the other. */
@@ -51,8 +52,7 @@ static struct box class_box(const struct class_box_rule *rule, const struct clas
                             size_t r, size_t cls)
 {
     const size_t columns = 4 * (rois->classes - (size_t)rule->first_delta);
-    const float *delta =
-        rois->delta + r * columns + 4 * (cls - (size_t)rule->first_delta);
+    const float *delta = rois->delta + r * columns + 4 * (cls - (size_t)rule->first_delta);
     return box_clip(box_decode(&rule->coder, rois->box[r], delta), (float)rois->width,
                     (float)rois->height, rule->coder.plus);
 }
@@ -103,16 +103,16 @@ static size_t count_kept(const struct class_box_rule *rule, const struct candida
                          const uint32_t *kept, size_t n)
 {
     size_t count = 0;
-    while (count < n && (count < (size_t)rule->min_boxes ||
-                         c->score[kept[count]] > rule->threshold)) {
+    while (count < n &&
+           (count < (size_t)rule->min_boxes || c->score[kept[count]] > rule->threshold)) {
         count++;
     }
     return count;
 }
 
 static size_t choose(const struct class_box_rule *rule, const struct class_box_rois *rois,
-                     const struct candidates *c, uint32_t *order, uint64_t *scratch,
-                     uint32_t *kept, struct class_box *out)
+                     const struct candidates *c, uint32_t *order, uint64_t *scratch, uint32_t *kept,
+                     struct class_box *out)
 {
     move_apart(rule, c);
     order_falling(c->score, c->n, order, scratch);
@@ -173,4 +173,42 @@ size_t class_boxes_place(const struct class_box_rule *rule, struct pass *pass,
         }
     }
     return pass->dry ? n : count;
+}
+
+/* n vectors through a fully connected layer: [n][layer->out]. */
+static struct tensor connect(const struct conv *layer, struct pass *pass, float *x, size_t n,
+                             size_t room)
+{
+    const struct tensor in = {.p = x, .n = (int)n, .h = 1, .w = 1, .c = layer->in};
+    pass->room = (int)room;
+    const struct tensor out = conv_run(layer, pass, &in);
+    pass->room = 0;
+    return out;
+}
+
+float *class_probabilities(const struct conv *score, bool background_last, struct pass *pass,
+                           float *feature, size_t n, size_t room)
+{
+    const struct tensor prob = connect(score, pass, feature, n, room);
+    if (pass_step(pass, "softmax", 0)) {
+        softmax_rows(prob.p, n, (size_t)prob.c);
+        if (background_last) {
+            last_to_front(prob.p, n, (size_t)prob.c);
+        }
+    }
+    return prob.p;
+}
+
+size_t class_boxes_run(const struct class_box_rule *rule, const struct conv *deltas,
+                       struct pass *pass, const struct geometry *g, struct class_box_rois rois,
+                       float *feature, struct region *out)
+{
+    const struct tensor delta = connect(deltas, pass, feature, rois.n, rois.room);
+    struct class_box *found = workspace_take(pass->ws, (size_t)rule->max_boxes, sizeof *found);
+    rois.delta = delta.p;
+    size_t n = class_boxes_select(rule, pass, &rois, found);
+    n = class_boxes_place(rule, pass, g, found, n, out);
+    pass_give(pass, found);
+    pass_give(pass, delta.p);
+    return n;
 }

@@ -71,4 +71,8 @@ void model_conv(struct model *m, const char *name, struct conv *c);
  */
 void model_linear(struct model *m, const char *name, struct conv *c);
 
+/* The same where the source's input was a map flattened plane by plane, [c->in][side][side]: the
+ * layer takes it flattened pixel by pixel, as tensors lie here. */
+void model_linear_of_map(struct model *m, const char *name, int side, struct conv *c);
+
 #endif

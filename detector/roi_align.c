@@ -57,8 +57,7 @@ static void make_bins(float start, float extent, int sampling, int length, int s
     for (int p = 0; p < side; p++) {
         bin[p] = (struct bin){.weight = weight};
         for (int i = 0; i < grid; i++) {
-            const float v =
-                start + (float)p * size + ((float)i + 0.5f) * size / (float)grid;
+            const float v = start + (float)p * size + ((float)i + 0.5f) * size / (float)grid;
             add_sample(&bin[p], v, length, share);
         }
         weight += bin[p].n;
@@ -125,8 +124,8 @@ static void give_scratch(struct pass *pass, const struct scratch *s)
 }
 
 /* Both ends of one side of a RoI -> its bins there. */
-static void aim(const struct roi_align *op, float scale, float from, float to, int length,
-                int side, struct bin *bin, float *weight)
+static void aim(const struct roi_align *op, float scale, float from, float to, int length, int side,
+                struct bin *bin, float *weight)
 {
     const float offset = op->aligned ? 0.5f : 0.0f;
     const float least = op->aligned ? 0.0f : 1.0f;

@@ -13,8 +13,8 @@ void rpn_build(struct model *m, const struct rpn_plan *plan, struct rpn *rpn)
     const int scores = plan->anchors * (plan->objectness == OBJECTNESS_SOFTMAX ? 2 : 1);
     rpn->score = (struct conv){.in = in, .out = scores, .kernel = 1, .stride = 1, .dilation = 1};
     model_conv(m, plan->score, &rpn->score);
-    rpn->delta = (struct conv){
-        .in = in, .out = 4 * plan->anchors, .kernel = 1, .stride = 1, .dilation = 1};
+    rpn->delta =
+        (struct conv){.in = in, .out = 4 * plan->anchors, .kernel = 1, .stride = 1, .dilation = 1};
     model_conv(m, plan->delta, &rpn->delta);
 }
 
