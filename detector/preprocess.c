@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "detector/resize.h"
+
 enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */, NET_SIDE_LIMIT = 4096 };
 
 void preprocess_read(struct model *m, struct preprocess *pre)
@@ -52,98 +54,21 @@ int preprocess_geometry(const struct preprocess *pre, uint32_t width, uint32_t h
     return 0;
 }
 
-/* Where an output pixel samples along one side (OpenCV resize.cpp, INTER_LINEAR): between source
- * pixels `at` and `next`, the second weighted `part`. */
-struct tap {
-    int at;
-    int next;
-    float part;
-};
-
-static void make_taps(struct tap *tap, int out, int in, double scale)
-{
-    for (int o = 0; o < out; o++) {
-        float f = (float)((o + 0.5) * (1.0 / scale) - 0.5);
-        int at = (int)floorf(f);
-        f -= (float)at;
-        if (at < 0) {
-            at = 0;
-            f = 0;
-        }
-        if (at >= in - 1) {
-            at = in - 1;
-            f = 0;
-        }
-        tap[o] = (struct tap){at, at + 1 < in ? at + 1 : at, f};
-    }
-}
-
-/* value[channel of the network][8-bit] and which of R, G, B it is; (float) of a double, as numpy.
- */
-static void make_levels(const struct preprocess *pre, float level[3][256])
-{
-    for (int c = 0; c < 3; c++) {
-        for (int v = 0; v < 256; v++) {
-            level[c][v] = (float)((v - pre->mean[c]) / pre->std[c]);
-        }
-    }
-}
-
-/* One source row, resized horizontally: out[net_width][3]. */
-static void resize_row(const struct preprocess *pre, float level[3][256], const uint8_t *row,
-                       const struct tap *tap, int width, float *out)
-{
-    for (int o = 0; o < width; o++) {
-        const uint8_t *a = row + 3 * (size_t)tap[o].at;
-        const uint8_t *b = row + 3 * (size_t)tap[o].next;
-        for (int c = 0; c < 3; c++) {
-            const int from = pre->bgr ? 2 - c : c;
-            const float l = level[c][a[from]];
-            const float r = level[c][b[from]];
-            *out++ = l * (1.0f - tap[o].part) + r * tap[o].part;
-        }
-    }
-}
-
-static void resize(const struct preprocess *pre, const struct geometry *g, const uint8_t *rgb,
-                   struct tap *columns, struct tap *rows, float *line, float *out)
-{
-    float level[3][256];
-    make_levels(pre, level);
-    make_taps(columns, g->net_width, g->width, g->scale);
-    make_taps(rows, g->net_height, g->height, g->scale);
-    const size_t n = 3 * (size_t)g->net_width;
-    const size_t stride = 3 * (size_t)g->width;
-    int held[2] = {-1, -1}; /* which source row each half of `line` holds */
-    for (int o = 0; o < g->net_height; o++, out += n) {
-        const int want[2] = {rows[o].at, rows[o].next};
-        for (int i = 0; i < 2; i++) { /* rows alternate between the halves by parity */
-            if (held[want[i] & 1] != want[i]) {
-                resize_row(pre, level, rgb + (size_t)want[i] * stride, columns, g->net_width,
-                           line + (size_t)(want[i] & 1) * n);
-                held[want[i] & 1] = want[i];
-            }
-        }
-        const float *top = line + (size_t)(want[0] & 1) * n;
-        const float *bottom = line + (size_t)(want[1] & 1) * n;
-        for (size_t i = 0; i < n; i++) {
-            out[i] = top[i] * (1.0f - rows[o].part) + bottom[i] * rows[o].part;
-        }
-    }
-}
-
 struct tensor preprocess_run(const struct preprocess *pre, struct pass *pass,
                              const struct geometry *g, const uint8_t *rgb)
 {
+    const struct resize resize = {.filter = RESIZE_OPENCV,
+                                  .in_width = g->width,
+                                  .in_height = g->height,
+                                  .full_width = g->net_width,
+                                  .full_height = g->net_height,
+                                  .scale = g->scale,
+                                  .width = g->net_width,
+                                  .height = g->net_height};
     struct tensor x = pass_tensor(pass, 1, g->net_height, g->net_width, 3);
-    struct tap *columns = workspace_take(pass->ws, (size_t)g->net_width, sizeof *columns);
-    struct tap *rows = workspace_take(pass->ws, (size_t)g->net_height, sizeof *rows);
-    float *line = pass_floats(pass, 6 * (size_t)g->net_width);
-    if (pass_step(pass, "resize", 0)) {
-        resize(pre, g, rgb, columns, rows, line, x.p);
-    }
-    pass_give(pass, columns);
-    pass_give(pass, rows);
-    pass_give(pass, line);
+    struct levels levels;
+    levels_init(&levels, pre->bgr, pre->mean, pre->std);
+    (void)pass_step(pass, "resize", 0);
+    resize_levels(&resize, pass, &levels, rgb, x.p);
     return x;
 }
