@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 enum { CHUNK = 1024, NAME_ROOM = 80 };
 
 struct chunk {
@@ -132,19 +134,29 @@ static int refuse(const struct machine *m, struct view module, struct view name)
 
 /* ---- memory ---- */
 
-static int append(const struct machine *m, struct pointers *to, struct pickle_value *v)
+/* Room for `more` pointers: exactly that at first, so that a tuple takes no more than it needs. */
+static int reserve(const struct machine *m, struct pointers *to, size_t more)
 {
-    if (to->n == to->room) {
-        const size_t room = to->room ? 2 * to->room : 16;
-        struct pickle_value **more = reallocarray(to->p, room, sizeof *more);
-        if (!more) {
+    const size_t needed = to->n + more;
+    if (needed > to->room) {
+        const size_t room = needed > 2 * to->room ? needed : 2 * to->room;
+        struct pickle_value **bigger = reallocarray(to->p, room, sizeof *bigger);
+        if (!bigger) {
             return no_memory(m);
         }
-        to->p = more;
+        to->p = bigger;
         to->room = room;
     }
-    to->p[to->n++] = v;
     return 0;
+}
+
+static int append(const struct machine *m, struct pointers *to, struct pickle_value *v)
+{
+    const int rc = reserve(m, to, 1);
+    if (!rc) {
+        to->p[to->n++] = v;
+    }
+    return rc;
 }
 
 static int new_value(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
@@ -178,9 +190,11 @@ static bool is_list(const struct pickle_value *v)
 static int move_items(struct machine *m, size_t from, struct pickle_value *to)
 {
     struct pointers items = {to->list.item, to->list.n, to->list.room};
-    int rc = 0;
-    for (size_t i = from; i < m->stack.n && !rc; i++) {
-        rc = append(m, &items, m->stack.p[i]);
+    const size_t n = m->stack.n - from;
+    const int rc = reserve(m, &items, n);
+    if (!rc && n > 0) {
+        memcpy(items.p + items.n, m->stack.p + from, n * sizeof *items.p);
+        items.n += n;
     }
     m->stack.n = from;
     to->list.item = items.p;
@@ -274,15 +288,11 @@ static int op_stop(struct machine *m, int arg)
 static int op_mark(struct machine *m, int arg)
 {
     (void)arg;
-    if (m->marks == m->mark_room) {
-        const size_t room = m->mark_room ? 2 * m->mark_room : 16;
-        size_t *more = reallocarray(m->mark, room, sizeof *more);
-        if (!more) {
-            return no_memory(m);
-        }
-        m->mark = more;
-        m->mark_room = room;
+    size_t *more = array_grown(m->mark, m->marks, &m->mark_room, sizeof *more);
+    if (!more) {
+        return no_memory(m);
     }
+    m->mark = more;
     m->mark[m->marks++] = m->stack.n;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/file.h"
 #include "common/half.h"
 #include "detector/weights_internal.h"
@@ -78,15 +79,11 @@ int weights_add(struct weights *w, struct view name, const struct weights_array 
     if (w->count == WEIGHTS_ARRAYS_MAX) {
         return err_set(E_TOO_BIG, "%s holds more than %d arrays", w->path, WEIGHTS_ARRAYS_MAX);
     }
-    if (w->count == w->room) {
-        const size_t room = w->room ? 2 * w->room : 64;
-        struct weights_array *more = reallocarray(w->array, room, sizeof *more);
-        if (!more) {
-            return err_set(E_NOMEM, "%s: no memory for %zu arrays", w->path, room);
-        }
-        w->array = more;
-        w->room = room;
+    struct weights_array *more = array_grown(w->array, w->count, &w->room, sizeof *more);
+    if (!more) {
+        return err_set(E_NOMEM, "%s: no memory for %zu arrays", w->path, w->count + 1);
     }
+    w->array = more;
     struct weights_array *added = &w->array[w->count];
     *added = *a;
     if (!count_elements(added)) {

@@ -70,12 +70,10 @@ static void drop_background(const struct vocabulary *v, json_t *names)
     }
 }
 
+/* Where no classes are known, check_named() has the last word. */
 static int check_length(const struct vocabulary *v, const json_t *names)
 {
-    if (v->classes == 0) {
-        return err_set(E_ARG, "the weights have no %s that %s could name", v->key, v->file);
-    }
-    return json_array_size(names) == v->classes
+    return v->classes == 0 || json_array_size(names) == v->classes
                ? 0
                : err_set(E_MODEL, "%s has %zu names, but the weights tell %llu %s apart", v->file,
                          json_array_size(names), (unsigned long long)v->classes, v->key);
@@ -176,6 +174,21 @@ static int blame(const struct model_import *job, const char *opened, const struc
                    other ? "; its names are those of " : "", other ? guess : "");
 }
 
+/* Names for what the weights do not tell apart are a mistake, but a smaller one than weights that
+ * are another network's, so it is told last. */
+static int check_named(const struct weights *weights, const struct model_import *job)
+{
+    bool has_file;
+    if (job->objects && import_classes(weights, "objects", &has_file) == 0) {
+        return err_set(E_ARG, "%s has no objects that %s could name", job->from, job->objects);
+    }
+    if (job->attributes && import_classes(weights, "attributes", &has_file) == 0) {
+        return err_set(E_ARG, "%s has no attributes that %s could name", job->from,
+                       job->attributes);
+    }
+    return 0;
+}
+
 /* Opening checks every tensor's name and shape; a model that cannot be opened is not left behind.
  */
 static int save_checked(const struct weights *weights, const struct model_import *job,
@@ -189,12 +202,11 @@ static int save_checked(const struct weights *weights, const struct model_import
     int rc = safetensors_writer_save(w, unchecked);
     if (!rc) {
         rc = detector_open(unchecked, NULL, &det);
+        rc = rc ? blame(job, unchecked, weights, rc) : check_named(weights, job);
+        out->parameters = rc ? 0 : detector_info(det)->parameters;
+        rc = rc ? rc : file_rename(unchecked, job->to);
         if (rc) {
-            rc = blame(job, unchecked, weights, rc);
             unlink(unchecked);
-        } else {
-            out->parameters = detector_info(det)->parameters;
-            rc = file_rename(unchecked, job->to);
         }
         detector_close(det);
     }
