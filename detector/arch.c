@@ -2,25 +2,23 @@
 
 #include <string.h>
 
-/* X(the name in a model's metadata, its graph) */
-#define ARCHITECTURES(X)  \
-    X("demo-c4", arch_c4) \
-    X("butd-r101-c4", arch_c4)
+/* X(the name in a model's metadata, its graph, config, preprocess, objects, eps) */
+#define ARCHITECTURES(X)                       \
+    X("demo-c4", arch_c4, NULL, NULL, NULL, 0) \
+    X("butd-r101-c4", arch_c4, butd_config, butd_preprocess, NULL, 1e-5)
 
-static const struct {
-    const char *name;
-    const struct arch *arch;
-} architectures[] = {
-#define X(name, arch) {name, &arch},
+static const struct network networks[] = {
+#define X(name, arch, config, preprocess, objects, eps) \
+    {name, &arch, config, preprocess, objects, eps},
     ARCHITECTURES(X)
 #undef X
 };
 
-const struct arch *arch_find(const char *name)
+const struct network *arch_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof architectures / sizeof *architectures; i++) {
-        if (strcmp(architectures[i].name, name) == 0) {
-            return architectures[i].arch;
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        if (strcmp(networks[i].name, name) == 0) {
+            return &networks[i];
         }
     }
     return NULL;
@@ -28,7 +26,7 @@ const struct arch *arch_find(const char *name)
 
 const char *arch_names(void)
 {
-#define X(name, arch) ", " name
+#define X(name, ...) ", " name
     static const char names[] = "" ARCHITECTURES(X);
     return names + 2; /* past the first ", " */
 #undef X

@@ -1,7 +1,8 @@
 /*
  * Architectures: how a model file becomes a graph, and how an image goes through it.
  *
- * Adding one: a file arch_<name>.c that defines a `const struct arch`, and its row in arch.c.
+ * Adding one: a file arch_<name>.c that defines a `const struct arch`, and a row in arch.c for each
+ * network of that kind.
  */
 #ifndef DETECTOR_ARCH_H
 #define DETECTOR_ARCH_H
@@ -30,12 +31,27 @@ struct arch {
                 struct detections *out);
 };
 
+/* A network by its name: the graph's kind and what its published weights need besides numbers. An
+ * importer writes these into the model file; a detector reads them only from there. */
+struct network {
+    const char *name; /* "architecture" in the metadata */
+    const struct arch *arch;
+    const char
+        *config; /* JSON, as the metadata of the same name; NULL where nothing is published */
+    const char *preprocess;
+    const char *objects; /* JSON list; NULL where the vocabulary comes as a file */
+    double eps;          /* of the batch normalisation that an importer folds */
+};
+
 /* By the name in a model's metadata; NULL when there is none of that name. */
-const struct arch *arch_find(const char *name);
+const struct network *arch_find(const char *name);
 
 /* All names, separated by ", ", for a message. */
 const char *arch_names(void);
 
+/* The kinds of graph, each with the constants of its published networks. */
 extern const struct arch arch_c4;
+extern const char butd_config[];
+extern const char butd_preprocess[];
 
 #endif

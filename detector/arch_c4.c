@@ -17,34 +17,20 @@
 #include "detector/nms.h"
 #include "detector/pool.h"
 #include "detector/proposals.h"
+#include "detector/resnet.h"
 #include "detector/roi_pool.h"
 #include "detector/select.h"
 #include "detector/softmax.h"
 
 enum {
     STAGES = 4,        /* res2 to res5 */
-    BLOCKS_MAX = 64,   /* a stage; ResNet-152 has 36 */
     TILE_PIXELS = 3200 /* RoI pixels in a tile */
-};
-
-/* 1x1 reduce, 3x3, 1x1 expand, added to the input or to its 1x1 projection (He et al. 2016). */
-struct bottleneck {
-    struct conv shortcut; /* out = 0: identity */
-    struct conv reduce;
-    struct conv middle;
-    struct conv expand;
-};
-
-struct stage {
-    int n;
-    struct bottleneck block[BLOCKS_MAX];
 };
 
 struct c4 {
     struct preprocess preprocess;
-    struct conv conv1;
-    struct max_pool pool1;
-    struct stage stage[STAGES];
+    struct resnet_stem stem;
+    struct resnet_stage stage[STAGES];
     struct conv rpn;
     struct conv rpn_score;
     struct conv rpn_delta;
@@ -62,93 +48,45 @@ struct c4 {
     struct select_rule select;
 };
 
+/* The constants of the bottom-up-attention network: bottom-up-attention models/vg/ResNet-101,
+ * lib/fast_rcnn/ config.py and experiments/cfgs/faster_rcnn_end2end_resnet.yml. */
+const char butd_config[] =
+    "{\"blocks\": [3, 4, 23, 3], \"block_names\": \"butd\", \"stride_in_1x1\": true, "
+    "\"caffe_pool\": true, \"roi_pool\": 14, \"res5_dilation\": 2, \"feat_stride\": 16, "
+    "\"anchor_base\": 16, \"anchor_ratios\": [0.5, 1, 2], \"anchor_scales\": [4, 8, 16, 32], "
+    "\"rpn_pre_nms\": 6000, \"rpn_post_nms\": 300, \"rpn_nms\": 0.7, \"rpn_min_size\": 16, "
+    "\"class_nms\": 0.3, \"conf_threshold\": 0.2, \"min_boxes\": 10, \"max_boxes\": 100}";
+const char butd_preprocess[] =
+    "{\"channels\": \"BGR\", \"mean\": [102.9801, 115.9465, 122.7717], \"std\": [1, 1, 1], "
+    "\"short\": 600, \"long\": 1000, \"resize\": \"caffe\"}";
+
 /* ---- building ---- */
 
-/* Caffe's names: res2a, res2b...; ResNet-101's long stages 3 and 4 are res4a, res4b1, res4b2... */
-static void block_name(char *out, size_t room, int stage, int block, bool numbered)
-{
-    if (numbered && block > 0 && (stage == 3 || stage == 4)) {
-        snprintf(out, room, "res%db%d", stage, block);
-    } else {
-        snprintf(out, room, "res%d%c", stage, 'a' + block);
-    }
-}
-
-static void build_block(struct model *m, const char *name, int in, int stride, bool stride_in_1x1,
-                        int dilation, struct bottleneck *b)
-{
-    char key[64];
-    const int first = stride_in_1x1 ? stride : 1;
-    b->reduce = (struct conv){.in = in, .kernel = 1, .stride = first, .dilation = 1, .relu = true};
-    snprintf(key, sizeof key, "%s_branch2a", name);
-    model_conv(m, key, &b->reduce);
-    b->middle = (struct conv){.in = b->reduce.out,
-                              .kernel = 3,
-                              .stride = stride / first,
-                              .pad = dilation,
-                              .dilation = dilation,
-                              .relu = true};
-    snprintf(key, sizeof key, "%s_branch2b", name);
-    model_conv(m, key, &b->middle);
-    b->expand =
-        (struct conv){.in = b->middle.out, .kernel = 1, .stride = 1, .dilation = 1, .relu = true};
-    snprintf(key, sizeof key, "%s_branch2c", name);
-    model_conv(m, key, &b->expand);
-}
-
-/* The first block of a stage changes the width, so it projects its input. */
-static void build_shortcut(struct model *m, const char *name, int in, int stride,
-                           struct bottleneck *b)
-{
-    char key[64];
-    snprintf(key, sizeof key, "%s_branch1", name);
-    b->shortcut =
-        (struct conv){.in = in, .out = b->expand.out, .kernel = 1, .stride = stride, .dilation = 1};
-    model_conv(m, key, &b->shortcut);
-}
-
-/* Returns the stage's width. */
-static int build_stage(struct model *m, int number, int blocks, int in, int stride, int dilation,
-                       struct stage *stage)
-{
-    const bool numbered = strcmp(model_string(m, m->config, "block_names", "letters"), "butd") == 0;
-    const bool stride_in_1x1 = model_bool(m, m->config, "stride_in_1x1");
-    stage->n = blocks;
-    for (int i = 0; i < blocks && !m->rc; i++) {
-        char name[32];
-        struct bottleneck *b = &stage->block[i];
-        block_name(name, sizeof name, number, i, numbered);
-        build_block(m, name, in, i ? 1 : stride, stride_in_1x1, dilation, b);
-        if (i == 0) {
-            build_shortcut(m, name, in, stride, b);
-        } else if (b->expand.out != in) {
-            model_fail(m, "%s gives %d channels, but the block's input has %d", name, b->expand.out,
-                       in);
-        }
-        in = b->expand.out;
-    }
-    return in;
-}
-
+/* Returns the width of res4. */
 static int build_body(struct model *m, struct c4 *g)
 {
+    const json_t *c = m->config;
     double blocks[STAGES];
-    if (model_numbers(m, m->config, "blocks", 1, BLOCKS_MAX, blocks, STAGES) != STAGES) {
+    if (model_numbers(m, c, "blocks", 1, RESNET_BLOCKS, blocks, STAGES) != STAGES) {
         model_fail(m, "\"blocks\" must list the blocks of res2, res3, res4 and res5");
         return 0;
     }
-    const bool caffe = model_bool(m, m->config, "caffe_pool");
-    g->conv1 =
-        (struct conv){.in = 3, .kernel = 7, .stride = 2, .pad = 3, .dilation = 1, .relu = true};
-    model_conv(m, "conv1", &g->conv1);
-    g->pool1 = (struct max_pool){
-        .name = "pool1", .kernel = 3, .stride = 2, .pad = caffe ? 0 : 1, .ceil = caffe};
-    int width = g->conv1.out;
-    for (int s = 0; s < STAGES - 1; s++) {
-        width = build_stage(m, s + 2, (int)blocks[s], width, s ? 2 : 1, 1, &g->stage[s]);
+    const bool butd = strcmp(model_string(m, c, "block_names", "letters"), "butd") == 0;
+    resnet_stem_build(m, "conv1", model_bool(m, c, "caffe_pool"), &g->stem);
+    struct resnet_stage_plan plan = {.prefix = "",
+                                     .names = butd ? RESNET_BUTD : RESNET_LETTERS,
+                                     .in = g->stem.conv1.out,
+                                     .stride_in_1x1 = model_bool(m, c, "stride_in_1x1")};
+    int width = 0;
+    for (int s = 0; s < STAGES; s++) {
+        const bool roi = s == STAGES - 1;
+        width = plan.in; /* of what res5 sees, at last */
+        plan.number = s + 2;
+        plan.blocks = (int)blocks[s];
+        plan.stride = s == 0 || roi ? 1 : 2;
+        plan.dilation = roi ? model_int(m, c, "res5_dilation", 1, 8) : 1;
+        plan.in = resnet_stage_build(m, &plan, &g->stage[s]);
     }
-    const int dilation = model_int(m, m->config, "res5_dilation", 1, 8);
-    build_stage(m, 5, (int)blocks[3], width, 1, dilation, &g->stage[3]);
     return width;
 }
 
@@ -236,7 +174,7 @@ static void *c4_build(struct model *m, const struct detector_options *options,
     preprocess_read(m, &g->preprocess);
     const int width = build_body(m, g);
     build_rpn(m, width, g);
-    const struct stage *res5 = &g->stage[3];
+    const struct resnet_stage *res5 = &g->stage[3];
     const int dim = m->rc ? 0 : res5->block[res5->n - 1].expand.out;
     build_heads(m, dim, g);
     build_selection(m, options, g);
@@ -252,41 +190,14 @@ static void *c4_build(struct model *m, const struct detector_options *options,
 
 /* ---- running ---- */
 
-/* Takes x over: its memory is given back, or becomes the result. */
-static struct tensor run_block(const struct bottleneck *b, struct pass *pass, struct tensor x)
-{
-    const bool projects = b->shortcut.out > 0;
-    const struct tensor y = projects ? conv_run(&b->shortcut, pass, &x) : x;
-    const struct tensor narrow = conv_run(&b->reduce, pass, &x);
-    if (projects) {
-        pass_give(pass, x.p);
-    }
-    const struct tensor middle = conv_run(&b->middle, pass, &narrow);
-    pass_give(pass, narrow.p);
-    conv_add(&b->expand, pass, &middle, &y);
-    pass_give(pass, middle.p);
-    return y;
-}
-
-static struct tensor run_stage(const struct stage *stage, struct pass *pass, struct tensor x)
-{
-    for (int i = 0; i < stage->n; i++) {
-        x = run_block(&stage->block[i], pass, x);
-    }
-    return x;
-}
-
 /* The features of res4, 1/16 of the input's size. */
 static struct tensor run_body(const struct c4 *g, struct pass *pass, const struct geometry *geo,
                               const uint8_t *rgb)
 {
     const struct tensor input = preprocess_run(&g->preprocess, pass, geo, rgb);
-    const struct tensor stem = conv_run(&g->conv1, pass, &input);
-    pass_give(pass, input.p);
-    struct tensor x = max_pool_run(&g->pool1, pass, &stem);
-    pass_give(pass, stem.p);
+    struct tensor x = resnet_stem_run(&g->stem, pass, input);
     for (int s = 0; s < STAGES - 1; s++) {
-        x = run_stage(&g->stage[s], pass, x);
+        x = resnet_stage_run(&g->stage[s], pass, x);
     }
     return x;
 }
@@ -317,7 +228,7 @@ static void run_rois(const struct c4 *g, struct pass *pass, const struct tensor 
         if (pass_step(pass, "RoI pooling", 0)) {
             roi_pool(features, roi + from, count, 1.0f / (float)g->proposals.stride, &x);
         }
-        x = run_stage(&g->stage[3], pass, x);
+        x = resnet_stage_run(&g->stage[3], pass, x);
         average_pool(pass, "pool5", &x, pooled + from * dim);
         pass_give(pass, x.p);
     }

@@ -43,13 +43,14 @@ static int find_architecture(struct detector *det)
         model_fail(&det->model, "the metadata does not name an \"architecture\"");
         return det->model.rc;
     }
-    det->arch = arch_find(name);
-    if (!det->arch) {
+    const struct network *network = arch_find(name);
+    if (!network) {
         model_fail(&det->model, "the architecture \"%.60s\" is unknown; this pairmill has %s", name,
                    arch_names());
         return det->model.rc;
     }
-    det->info.architecture = name;
+    det->arch = network->arch;
+    det->info.architecture = network->name;
     return 0;
 }
 

@@ -5,22 +5,11 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "detector/arch.h"
 #include "detector/detector.h"
 #include "detector/import_caffe.h"
 
 enum { VOCABULARY_BYTES = 16 << 20 };
-
-/* The published network's constants: bottom-up-attention models/vg/ResNet-101, lib/fast_rcnn/
- * config.py and experiments/cfgs/faster_rcnn_end2end_resnet.yml. */
-static const char butd_config[] =
-    "{\"blocks\": [3, 4, 23, 3], \"block_names\": \"butd\", \"stride_in_1x1\": true, "
-    "\"caffe_pool\": true, \"roi_pool\": 14, \"res5_dilation\": 2, \"feat_stride\": 16, "
-    "\"anchor_base\": 16, \"anchor_ratios\": [0.5, 1, 2], \"anchor_scales\": [4, 8, 16, 32], "
-    "\"rpn_pre_nms\": 6000, \"rpn_post_nms\": 300, \"rpn_nms\": 0.7, \"rpn_min_size\": 16, "
-    "\"class_nms\": 0.3, \"conf_threshold\": 0.2, \"min_boxes\": 10, \"max_boxes\": 100}";
-static const char butd_preprocess[] =
-    "{\"channels\": \"BGR\", \"mean\": [102.9801, 115.9465, 122.7717], \"std\": [1, 1, 1], "
-    "\"short\": 600, \"long\": 1000, \"resize\": \"caffe\"}";
 
 /* "Stop sign,stopsign" -> "stop sign"; in place. */
 static void clean_name(char *line)
@@ -68,12 +57,13 @@ static int add_names(struct safetensors_writer *w, const char *key, const char *
     return rc;
 }
 
-static int add_metadata(struct safetensors_writer *w, const struct model_import *job)
+static int add_metadata(struct safetensors_writer *w, const struct network *network,
+                        const struct model_import *job)
 {
     int rc = safetensors_writer_metadata(w, "format", "pairmill-model/1");
-    rc = rc ? rc : safetensors_writer_metadata(w, "architecture", job->arch);
-    rc = rc ? rc : safetensors_writer_metadata(w, "config", butd_config);
-    rc = rc ? rc : safetensors_writer_metadata(w, "preprocess", butd_preprocess);
+    rc = rc ? rc : safetensors_writer_metadata(w, "architecture", network->name);
+    rc = rc ? rc : safetensors_writer_metadata(w, "config", network->config);
+    rc = rc ? rc : safetensors_writer_metadata(w, "preprocess", network->preprocess);
     rc = rc ? rc : safetensors_writer_metadata(w, "source", job->from);
     rc = rc ? rc : add_names(w, "objects", job->objects);
     return rc ? rc : add_names(w, "attributes", job->attributes);
@@ -94,7 +84,8 @@ static int check_result(const char *path)
 
 int model_import(const struct model_import *job)
 {
-    if (strcmp(job->arch, "butd-r101-c4") != 0) {
+    const struct network *network = arch_find(job->arch);
+    if (!network || !network->config) {
         return err_set(E_ARG, "\"%.60s\" cannot be imported; butd-r101-c4 can", job->arch);
     }
     struct caffemodel *model = NULL;
@@ -105,7 +96,7 @@ int model_import(const struct model_import *job)
     }
     rc = safetensors_writer_init(&w);
     if (!rc) {
-        rc = add_metadata(&w, job);
+        rc = add_metadata(&w, network, job);
         rc = rc ? rc : import_caffe(model, &w);
         rc = rc ? rc : safetensors_writer_save(&w, job->to);
         safetensors_writer_release(&w);
