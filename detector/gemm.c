@@ -66,9 +66,9 @@ const char *gemm_name(void)
     return blas.name;
 }
 
-void gemm_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, bool add,
-                     float *c)
+void gemm_transposed(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                     bool add, float *c, size_t ldc)
 {
-    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b,
-               (int)k, add ? 1.0f : 0.0f, c, (int)n);
+    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)lda,
+               b, (int)k, add ? 1.0f : 0.0f, c, (int)ldc);
 }

@@ -19,9 +19,9 @@ int gemm_init(void) MUST_CHECK;
 /* What runs, "OpenBLAS SkylakeX"; after gemm_init(). */
 const char *gemm_name(void);
 
-/* c[m][n] = a[m][k] . b[n][k]^T, plus c itself where `add`; all dense and row-major; after
- * gemm_init(). */
-void gemm_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, bool add,
-                     float *c);
+/* c[m][n] = a[m][k] . b[n][k]^T, plus c itself where `add`; row-major, rows of a and c lda and ldc
+ * floats apart, b dense; after gemm_init(). */
+void gemm_transposed(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                     bool add, float *c, size_t ldc);
 
 #endif

@@ -302,14 +302,16 @@ static const char *own_name(struct model *m, const char *name)
 }
 
 /* Weight (of `dims` dimensions) and bias of a layer. */
-static void read_layer(struct model *m, const char *name, int dims, struct conv *c)
+static void read_layer(struct model *m, const char *name, int dims, const int *shape_wanted,
+                       struct conv *c)
 {
     char key[160];
-    int shape[4] = {c->out, c->in, c->kernel, c->kernel};
+    int shape[5];
+    memcpy(shape, shape_wanted, (size_t)dims * sizeof *shape);
     snprintf(key, sizeof key, "%s.weight", name);
     const float *weight = model_tensor(m, key, dims, shape);
     c->out = shape[0];
-    c->in = shape[1];
+    c->in = shape[1] * (c->groups > 1 ? c->groups : 1);
     snprintf(key, sizeof key, "%s.bias", name);
     c->bias = model_tensor(m, key, 1, shape);
     c->name = own_name(m, name);
@@ -326,7 +328,12 @@ static void read_layer(struct model *m, const char *name, int dims, struct conv 
 
 void model_conv(struct model *m, const char *name, struct conv *c)
 {
-    read_layer(m, name, 4, c);
+    const int in = c->in / (c->groups > 1 ? c->groups : 1);
+    if (c->taps > 0) {
+        read_layer(m, name, 5, (const int[]){c->out, in, c->taps, c->kernel, c->kernel}, c);
+    } else {
+        read_layer(m, name, 4, (const int[]){c->out, in, c->kernel, c->kernel}, c);
+    }
 }
 
 void model_linear(struct model *m, const char *name, struct conv *c)
@@ -334,5 +341,5 @@ void model_linear(struct model *m, const char *name, struct conv *c)
     c->kernel = 1;
     c->stride = 1;
     c->dilation = 1;
-    read_layer(m, name, 2, c);
+    read_layer(m, name, 2, (const int[]){c->out, c->in}, c);
 }

@@ -60,8 +60,9 @@ void *model_own(struct model *m, size_t bytes);
  * Returns aligned floats, valid as long as the model; NULL after an error. */
 const float *model_tensor(struct model *m, const char *name, int dims, int *shape);
 
-/* Reads `name`.weight [out][in][k][k] and `name`.bias [out] and prepares them. c->out = 0 accepts
- * any number of outputs; the rest of `c` says what the graph needs. */
+/* Reads `name`.weight [out][in / groups][k][k], or [out][in / groups][taps][k][k] where c->taps >
+ * 0, and `name`.bias [out] and prepares them. c->out = 0 accepts any number of outputs; the rest of
+ * `c` says what the graph needs. */
 void model_conv(struct model *m, const char *name, struct conv *c);
 
 /* The same for a fully connected layer, `name`.weight [out][in]: a 1x1 convolution of 1x1 pixels.
