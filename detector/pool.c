@@ -4,17 +4,62 @@
 
 #include "detector/simd.h"
 
-int max_pool_side(const struct max_pool *pool, int in)
+/* One axis of a pooling. */
+struct axis {
+    int kernel;
+    int stride;
+    int pad;
+    int extra;
+};
+
+static struct axis plane_axis(const struct max_pool *p)
 {
-    const int span = in + 2 * pool->pad - pool->kernel;
-    int out = (span + (pool->ceil ? pool->stride - 1 : 0)) / pool->stride + 1;
-    if (pool->ceil && span < 0) {
-        out = 1; /* a window larger than the image is clipped to it */
+    return (struct axis){p->kernel, p->stride, p->pad, p->extra};
+}
+
+static struct axis time_axis(const struct max_pool *p)
+{
+    const int stride = p->tap_stride ? p->tap_stride : 1;
+    return p->taps ? (struct axis){p->taps, stride, p->tap_pad, p->tap_extra}
+                   : (struct axis){1, 1, 0, 0};
+}
+
+static int axis_out(const struct axis *a, bool ceil, int in)
+{
+    const int span = in + 2 * a->pad + a->extra - a->kernel;
+    if (span < 0) {
+        return ceil; /* a window larger than the image is clipped to it, or there is none */
     }
-    if (pool->ceil && pool->pad && (out - 1) * pool->stride >= in + pool->pad) {
+    int out = (span + (ceil ? a->stride - 1 : 0)) / a->stride + 1;
+    if (ceil && a->pad && (out - 1) * a->stride >= in + a->pad) {
         out--; /* the last window would begin in the padding */
     }
     return out;
+}
+
+int max_pool_side(const struct max_pool *pool, int in)
+{
+    const struct axis a = plane_axis(pool);
+    return axis_out(&a, pool->ceil, in);
+}
+
+int max_pool_frames(const struct max_pool *pool, int in)
+{
+    const struct axis a = time_axis(pool);
+    return axis_out(&a, pool->ceil, in);
+}
+
+/* Where output o's window lies along an axis of `in` places, clipped to it. */
+struct range {
+    int from;
+    int to;
+};
+
+static struct range clip_window(const struct axis *a, int o, int in)
+{
+    const int from = o * a->stride - a->pad;
+    const int to = from + a->kernel;
+    return (struct range){from < 0 ? 0 : from, to > in ? in : to};
 }
 
 SIMD_CLONES
@@ -25,44 +70,45 @@ static void take_max(float *restrict y, const float *restrict x, size_t n)
     }
 }
 
-/* The maximum over rows [y0, y1) and columns [x0, x1), which lie inside the image. */
-static void window_max(const struct tensor *x, int n, const int y[2], const int col[2], float *out)
+/* The maximum over a window that lies inside the clip. */
+static void window_max(const struct tensor *x, struct range frames, struct range rows,
+                       struct range columns, float *out)
 {
     const size_t depth = (size_t)x->c;
-    memcpy(out, tensor_at(x, n, y[0], col[0]), depth * sizeof *out);
-    for (int iy = y[0]; iy < y[1]; iy++) {
-        for (int ix = iy == y[0] ? col[0] + 1 : col[0]; ix < col[1]; ix++) {
-            take_max(out, tensor_at(x, n, iy, ix), depth);
+    memcpy(out, tensor_at(x, frames.from, rows.from, columns.from), depth * sizeof *out);
+    for (int n = frames.from; n < frames.to; n++) {
+        for (int iy = rows.from; iy < rows.to; iy++) {
+            for (int ix = columns.from; ix < columns.to; ix++) {
+                take_max(out, tensor_at(x, n, iy, ix), depth);
+            }
         }
     }
 }
 
-/* Where output o's window lies along a side of `in` pixels, clipped to it. */
-static void clip_window(const struct max_pool *pool, int o, int in, int range[2])
+/* One output frame. */
+static void frame_max(const struct axis *plane, const struct tensor *x, struct range frames,
+                      const struct tensor *y, int n)
 {
-    const int from = o * pool->stride - pool->pad;
-    const int to = from + pool->kernel;
-    range[0] = from < 0 ? 0 : from;
-    range[1] = to > in ? in : to;
+    for (int oy = 0; oy < y->h; oy++) {
+        const struct range rows = clip_window(plane, oy, x->h);
+        for (int ox = 0; ox < y->w; ox++) {
+            const struct range columns = clip_window(plane, ox, x->w);
+            window_max(x, frames, rows, columns, tensor_at(y, n, oy, ox));
+        }
+    }
 }
 
 struct tensor max_pool_run(const struct max_pool *pool, struct pass *pass, const struct tensor *x)
 {
-    struct tensor y =
-        pass_tensor(pass, x->n, max_pool_side(pool, x->h), max_pool_side(pool, x->w), x->c);
+    struct tensor y = pass_tensor(pass, max_pool_frames(pool, x->n), max_pool_side(pool, x->h),
+                                  max_pool_side(pool, x->w), x->c);
     if (!pass_step(pass, pool->name, 0)) {
         return y;
     }
+    const struct axis plane = plane_axis(pool);
+    const struct axis time = time_axis(pool);
     for (int n = 0; n < y.n; n++) {
-        for (int oy = 0; oy < y.h; oy++) {
-            int rows[2];
-            clip_window(pool, oy, x->h, rows);
-            for (int ox = 0; ox < y.w; ox++) {
-                int cols[2];
-                clip_window(pool, ox, x->w, cols);
-                window_max(x, n, rows, cols, tensor_at(&y, n, oy, ox));
-            }
-        }
+        frame_max(&plane, x, clip_window(&time, n, x->n), &y, n);
     }
     return y;
 }
@@ -97,5 +143,46 @@ void average_pool(struct pass *pass, const char *name, const struct tensor *x, f
             add(out, from + i * depth, depth);
         }
         scale(out, 1.0f / (float)area, depth);
+    }
+}
+
+SIMD_CLONES
+static void add_scaled(float *restrict y, const float *restrict x, float by, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] += by * x[i];
+    }
+}
+
+/* How many windows of `kernel`, stride 1, hold place i of `in`. */
+static int windows_over(int i, int kernel, int in)
+{
+    const int first = i - kernel + 1 < 0 ? 0 : i - kernel + 1;
+    const int last = i > in - kernel ? in - kernel : i;
+    return last - first + 1;
+}
+
+/* Each pixel counts as often as a window holds it. */
+void clip_average(struct pass *pass, const char *name, const struct tensor *x, int taps, int kernel,
+                  float *out)
+{
+    if (!pass_step(pass, name, 0)) {
+        return;
+    }
+    const int deep = taps ? taps : x->n;
+    const int high = kernel ? kernel : x->h;
+    const int wide = kernel ? kernel : x->w;
+    BUG_ON(deep > x->n || high > x->h || wide > x->w);
+    const double windows = (double)(x->n - deep + 1) * (x->h - high + 1) * (x->w - wide + 1);
+    const float share = (float)(1.0 / (windows * deep * high * wide));
+    memset(out, 0, (size_t)x->c * sizeof *out);
+    for (int n = 0; n < x->n; n++) {
+        for (int iy = 0; iy < x->h; iy++) {
+            const int lines = windows_over(n, deep, x->n) * windows_over(iy, high, x->h);
+            for (int ix = 0; ix < x->w; ix++) {
+                const int times = lines * windows_over(ix, wide, x->w);
+                add_scaled(out, tensor_at(x, n, iy, ix), share * (float)times, (size_t)x->c);
+            }
+        }
     }
 }

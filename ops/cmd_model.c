@@ -10,19 +10,18 @@
 #include "ops/model_import.h"
 
 static const char usage[] =
-    "usage: pairmill model show [--size WIDTHxHEIGHT] [--vocabulary] FILE\n"
+    "usage: pairmill model show [--size WIDTHxHEIGHT] [--frames N] [--vocabulary] FILE\n"
     "       pairmill model import FILE -o OUT.safetensors --arch NAME [--objects FILE]\n"
     "                      [--attributes FILE] [--eps NUMBER]\n"
     "\n"
     "show prints a detector's architecture, parameters, cost for an image and vocabularies.\n"
     "  --size         of the image that the cost is for (default: 640x480)\n"
+    "  --frames       of the clip that the cost is for (default: 1 for frames, 32 for clips)\n"
     "  --vocabulary   all names, not only the first\n"
     "\n"
-    "import reads weights as they are published (.caffemodel, detectron2's .pkl, torch's .pth of "
-    "any\n"
-    "age, .safetensors), checks every tensor, folds batch normalisation, and stores vocabularies "
-    "and\n"
-    "preprocessing.  A file that asks to run code is refused.\n"
+    "import reads weights as they are published: .caffemodel, detectron2's .pkl, torch's .pth of\n"
+    "any age, .safetensors.  It checks every tensor, folds batch normalisation, and stores\n"
+    "vocabularies and preprocessing.  A file that asks to run code is refused.\n"
     "  --arch         whose weights these are, one of:\n"
     "                 %s\n"
     "  --objects      names of what it tells apart, one a line, where it has none of its own\n"
@@ -37,6 +36,7 @@ static void print_usage(FILE *to)
 struct show_options {
     uint32_t width;
     uint32_t height;
+    uint32_t frames; /* 0: the kind's default */
     bool all_names;
 };
 
@@ -58,29 +58,82 @@ static void print_metadata(const struct detector *det, const char *key)
     }
 }
 
-static int show(const char *path, const struct show_options *o)
+static void print_cost(const struct detector_cost *cost, const char *of,
+                       const struct show_options *o)
 {
-    struct detector *det = NULL;
+    printf("%-14s %.3f GMAC and %.0f MB of workspace for %s%u x %u (%u x %u in the network)\n",
+           "cost", (double)cost->macs * 1e-9, (double)cost->workspace_bytes * 1e-6, of, o->width,
+           o->height, cost->net_width, cost->net_height);
+}
+
+static int show_regions(const struct detector *det, const struct show_options *o)
+{
     struct detector_cost cost;
-    int rc = detector_open(path, NULL, &det);
-    rc = rc ? rc : detector_cost(det, o->width, o->height, &cost);
+    const int rc = detector_cost(det, o->width, o->height, &cost);
     if (rc) {
-        detector_close(det);
-        return command_fail("model show", rc);
+        return rc;
     }
+    printf("%-14s %u numbers a region, at most %u regions\n", "features", detector_info(det)->dim,
+           detector_info(det)->max_regions);
+    print_cost(&cost, "", o);
+    return 0;
+}
+
+static int show_clips(const struct detector *det, const struct show_options *o)
+{
     const struct detector_info *info = detector_info(det);
+    const bool clips = info->kind == DETECTOR_CLIPS;
+    const uint32_t frames = o->frames ? o->frames : clips ? 32 : 1;
+    struct detector_cost cost;
+    const int rc = detector_clip_cost(det, frames, o->width, o->height, &cost);
+    if (rc) {
+        return rc;
+    }
+    printf("%-14s %u numbers a %s", "features", info->dim, clips ? "clip" : "frame");
+    if (info->classes) {
+        printf(", scores of %u classes", info->classes);
+    }
+    if (info->embedding_dim) {
+        printf(", an embedding of %u", info->embedding_dim);
+    }
+    if (info->min_frames > 1) {
+        printf("; at least %u frames", info->min_frames);
+    }
+    puts("");
+    char of[32];
+    snprintf(of, sizeof of, "%u frame%s of ", frames, frames == 1 ? "" : "s");
+    print_cost(&cost, of, o);
+    return 0;
+}
+
+static void print_identity(const struct detector_info *info)
+{
     char hex[ID_HEX];
     id_to_hex(&info->digest, hex);
     printf("%-14s %s\n", "architecture", info->architecture);
     printf("%-14s blake2b %s\n", "digest", hex);
     printf("%-14s %llu\n", "parameters", (unsigned long long)info->parameters);
-    printf("%-14s %u numbers a region, at most %u regions\n", "features", info->dim,
-           info->max_regions);
-    printf("%-14s %.2f GMAC and %.0f MB of workspace for %u x %u (%u x %u in the network)\n",
-           "cost", (double)cost.macs * 1e-9, (double)cost.workspace_bytes * 1e-6, o->width,
-           o->height, cost.net_width, cost.net_height);
-    print_names("objects", &info->objects, o->all_names);
-    print_names("attributes", &info->attributes, o->all_names);
+}
+
+static int show(const char *path, const struct show_options *o)
+{
+    struct detector *det = NULL;
+    int rc = detector_open(path, NULL, &det);
+    if (rc) {
+        return command_fail("model show", rc);
+    }
+    const struct detector_info *info = detector_info(det);
+    print_identity(info);
+    rc = info->kind == DETECTOR_REGIONS ? show_regions(det, o) : show_clips(det, o);
+    if (rc) {
+        detector_close(det);
+        return command_fail("model show", rc);
+    }
+    print_names(info->kind == DETECTOR_REGIONS ? "objects" : "classes", &info->objects,
+                o->all_names);
+    if (info->kind == DETECTOR_REGIONS) {
+        print_names("attributes", &info->attributes, o->all_names);
+    }
     print_metadata(det, "preprocess");
     print_metadata(det, "config");
     detector_close(det);
@@ -98,9 +151,18 @@ static bool parse_size(const char *text, struct show_options *o)
     return *end == '\0' && width > 0 && width < 65536 && height > 0 && height < 65536;
 }
 
+static bool parse_frames(const char *text, struct show_options *o)
+{
+    char *end;
+    const unsigned long n = strtoul(text, &end, 10);
+    o->frames = (uint32_t)n;
+    return *end == '\0' && n > 0 && n < 65536;
+}
+
 static int run_show(int argc, char **argv)
 {
     static const struct option options[] = {{"size", required_argument, NULL, 's'},
+                                            {"frames", required_argument, NULL, 'f'},
                                             {"vocabulary", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
     struct show_options o = {.width = 640, .height = 480};
@@ -108,6 +170,7 @@ static int run_show(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 's': ok = ok && parse_size(optarg, &o); break;
+        case 'f': ok = ok && parse_frames(optarg, &o); break;
         case 'v': o.all_names = true; break;
         default: ok = false;
         }
