@@ -5,11 +5,14 @@
 #include "detector/simd.h"
 
 enum {
-    OUT = 4,                /* a tile's outputs along a side */
-    TILE = OUT + 2,         /* its inputs */
-    POINTS = TILE * TILE,   /* products */
-    LANES = 16,             /* channels at a time */
-    BLOCK_FLOATS = 12 << 20 /* transformed inputs and outputs in work at a time */
+    OUT = 4,              /* a tile's outputs along a side */
+    TILE = OUT + 2,       /* its inputs */
+    POINTS = TILE * TILE, /* products */
+    LANES = 16,           /* channels at a time */
+    /* Transformed inputs and outputs in work at a time: few stay in the cache between the steps,
+     * but each matrix product packs its weights anew, which many rows repay. */
+    BLOCK_FLOATS = 12 << 20,
+    BLOCK_ROWS = 192
 };
 
 /* 16 channels. Compiled to as many registers as the machine's vectors take. */
@@ -262,6 +265,11 @@ struct block {
     size_t frames_out;
 };
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* `images` is the length of x's leading axis. */
 static struct block block_of(const struct conv *c, const struct tensor *x, int images)
 {
@@ -273,10 +281,11 @@ static struct block block_of(const struct conv *c, const struct tensor *x, int i
     } else {
         k.total *= (size_t)images;
     }
-    const size_t floats = POINTS * (k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out);
-    k.most = BLOCK_FLOATS / floats;
-    k.most = k.most < 1 ? 1 : k.most;
-    k.most = k.most < k.total ? k.most : k.total;
+    const size_t floats = k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out;
+    const size_t wide = 3 * (size_t)(c->in + c->out) / 8;
+    const size_t rows = wide > BLOCK_ROWS ? wide : BLOCK_ROWS;
+    k.most = smaller(BLOCK_FLOATS / (POINTS * floats), rows / k.frames_out);
+    k.most = smaller(k.most < 1 ? 1 : k.most, k.total);
     return k;
 }
 
