@@ -3,12 +3,18 @@
 #include <string.h>
 
 /* X(the name in a model's metadata, its graph, config, preprocess, objects, eps) */
-#define ARCHITECTURES(X)                                                             \
-    X("demo-c4", arch_c4, NULL, NULL, NULL, 0)                                       \
-    X("butd-r101-c4", arch_c4, butd_config, butd_preprocess, NULL, 1e-5)             \
-    X("resnet-50", arch_resnet, resnet_50_config, imagenet_preprocess, NULL, 1e-5)   \
-    X("resnet-101", arch_resnet, resnet_101_config, imagenet_preprocess, NULL, 1e-5) \
-    X("resnet-152", arch_resnet, resnet_152_config, imagenet_preprocess, NULL, 1e-5) \
+#define ARCHITECTURES(X)                                                                         \
+    X("demo-c4", arch_c4, NULL, NULL, NULL, 0)                                                   \
+    X("butd-r101-c4", arch_c4, butd_config, butd_preprocess, NULL, 1e-5)                         \
+    X("frcnn-r50-c4", arch_c4, detectron2_r50_c4_config, detectron2_preprocess, coco_80, 1e-5)   \
+    X("frcnn-r101-c4", arch_c4, detectron2_r101_c4_config, detectron2_preprocess, coco_80, 1e-5) \
+    X("frcnn-x152-c4", arch_c4, vinvl_config, vinvl_preprocess, NULL, 0)                         \
+    X("frcnn-r50-fpn", arch_fpn, torchvision_fpn_config, torchvision_preprocess, coco_90, 0)     \
+    X("frcnn-r50-fpn-v2", arch_fpn, torchvision_fpn_v2_config, torchvision_preprocess, coco_90,  \
+      1e-5)                                                                                      \
+    X("resnet-50", arch_resnet, resnet_50_config, imagenet_preprocess, NULL, 1e-5)               \
+    X("resnet-101", arch_resnet, resnet_101_config, imagenet_preprocess, NULL, 1e-5)             \
+    X("resnet-152", arch_resnet, resnet_152_config, imagenet_preprocess, NULL, 1e-5)             \
     X("s3d", arch_s3d, s3d_config, s3d_preprocess, NULL, 1e-3)
 
 static const struct network networks[] = {

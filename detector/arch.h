@@ -45,8 +45,7 @@ struct arch {
 struct network {
     const char *name; /* "architecture" in the metadata */
     const struct arch *arch;
-    const char
-        *config; /* JSON, as the metadata of the same name; NULL where nothing is published */
+    const char *config; /* JSON, as the metadata's; NULL where nothing is published */
     const char *preprocess;
     const char *objects; /* JSON list; NULL where the vocabulary comes as a file */
     double eps;          /* of the batch normalisation that an importer folds */
@@ -62,6 +61,20 @@ const char *arch_names(void);
 extern const struct arch arch_c4;
 extern const char butd_config[];
 extern const char butd_preprocess[];
+extern const char detectron2_r50_c4_config[];
+extern const char detectron2_r101_c4_config[];
+extern const char detectron2_preprocess[];
+extern const char vinvl_config[];
+extern const char vinvl_preprocess[];
+
+extern const struct arch arch_fpn;
+extern const char torchvision_fpn_config[];
+extern const char torchvision_fpn_v2_config[];
+extern const char torchvision_preprocess[];
+
+/* Public vocabularies, JSON lists. */
+extern const char coco_80[]; /* COCO's object classes */
+extern const char coco_90[]; /* the same where COCO's ids leave gaps: torchvision's, with "N/A" */
 
 extern const struct arch arch_resnet;
 extern const char resnet_50_config[];

@@ -191,6 +191,12 @@ int model_int(struct model *m, const json_t *from, const char *key, int min, int
     return (int)v;
 }
 
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback)
+{
+    return json_object_get(from, key) ? model_int(m, from, key, min, max) : fallback;
+}
+
 bool model_bool(struct model *m, const json_t *from, const char *key)
 {
     const json_t *j = json_object_get(from, key);
@@ -372,4 +378,26 @@ void model_linear(struct model *m, const char *name, struct conv *c)
     c->stride = 1;
     c->dilation = 1;
     read_layer(m, name, 2, (const int[]){c->out, c->in}, c);
+}
+
+void model_linear_of_map(struct model *m, const char *name, int side, struct conv *c)
+{
+    /* What a convolution with a window as large as the map would be prepared as. */
+    struct conv window = {.in = c->in, .out = c->out, .kernel = side, .stride = 1, .dilation = 1};
+    char key[160];
+    int shape[2] = {c->out, c->in * side * side};
+    snprintf(key, sizeof key, "%s.weight", name);
+    const float *weight = model_tensor(m, key, 2, shape);
+    window.out = shape[0];
+    float *room = m->rc ? NULL : model_own(m, conv_prepared_floats(&window) * sizeof *room);
+    c->in = shape[1];
+    c->out = shape[0];
+    c->kernel = c->stride = c->dilation = 1;
+    c->name = own_name(m, name);
+    snprintf(key, sizeof key, "%s.bias", name);
+    c->bias = model_tensor(m, key, 1, shape);
+    if (room) {
+        conv_prepare(&window, weight, room);
+        c->weight = window.weight;
+    }
 }

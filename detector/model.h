@@ -46,6 +46,8 @@ void model_fail(struct model *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* Entries of "config" and "preprocess"; a number outside [min, max] or a missing entry fails. */
 int model_int(struct model *m, const json_t *from, const char *key, int min, int max);
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback); /* when there is no such entry */
 double model_number(struct model *m, const json_t *from, const char *key, double min, double max);
 bool model_bool(struct model *m, const json_t *from, const char *key);
 
@@ -72,5 +74,9 @@ void model_conv(struct model *m, const char *name, struct conv *c);
 /* The same for a fully connected layer, `name`.weight [out][in]: a 1x1 convolution of 1x1 pixels.
  */
 void model_linear(struct model *m, const char *name, struct conv *c);
+
+/* The same where the source's input was a map flattened plane by plane, [c->in][side][side]: the
+ * layer takes it flattened pixel by pixel, as tensors lie here. */
+void model_linear_of_map(struct model *m, const char *name, int side, struct conv *c);
 
 #endif

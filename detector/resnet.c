@@ -63,6 +63,7 @@ static void build_block(struct model *m, const struct resnet_stage_plan *p, int 
     b->reduce = (struct conv){.in = in, .kernel = 1, .stride = first, .dilation = 1, .relu = true};
     build_part(m, p, block, REDUCE, &b->reduce);
     b->middle = (struct conv){.in = b->reduce.out,
+                              .groups = p->groups,
                               .kernel = 3,
                               .stride = stride / first,
                               .pad = p->dilation,

@@ -49,9 +49,10 @@ struct resnet_stage_plan {
     enum resnet_names names;
     int number; /* 2 to 5 */
     int blocks;
-    int in;     /* channels */
-    int stride; /* of the first block */
-    int dilation;
+    int in;       /* channels */
+    int stride;   /* of the first block */
+    int dilation; /* of the 3x3s, and their groups (ResNeXt; 0 is 1) */
+    int groups;
     bool stride_in_1x1; /* the first block strides in its 1x1, else in its 3x3 */
 };
 
