@@ -51,6 +51,24 @@ static struct entry *find(const struct import *im, const char *layer, const char
                : NULL;
 }
 
+/* Whether an array is one that the file has under another name, too. */
+static bool is_twin(const struct weights *w, const struct weights_array *a)
+{
+    char name[IMPORT_NAME_ROOM];
+    const struct weights_array *b = import_twin(a->name, name) ? weights_find(w, name) : NULL;
+    if (!b || a->type != b->type || a->dims != b->dims ||
+        memcmp(a->shape, b->shape, sizeof a->shape) != 0 ||
+        memcmp(a->stride, b->stride, sizeof a->stride) != 0) {
+        return false;
+    }
+    uint64_t last = 0; /* of the elements of both, counted from their first */
+    for (int d = 0; d < a->dims; d++) {
+        last += a->shape[d] ? (a->shape[d] - 1) * a->stride[d] : 0;
+    }
+    return a->data == b->data || a->count == 0 ||
+           memcmp(a->data, b->data, (last + 1) * weights_type_bytes(a->type)) == 0;
+}
+
 static int list_entries(struct import *im, const struct weights *w, const char *architecture)
 {
     im->entry = calloc(weights_count(w) + 1, sizeof *im->entry);
@@ -59,7 +77,7 @@ static int list_entries(struct import *im, const struct weights *w, const char *
     }
     for (size_t i = 0; i < weights_count(w); i++) {
         const struct weights_array *a = weights_at(w, i);
-        if (import_drops(a->name)) {
+        if (import_drops(a->name) || is_twin(w, a)) {
             continue;
         }
         if (!weights_type_is_float(a->type)) {
@@ -325,6 +343,7 @@ uint64_t import_classes(const struct weights *w, const char *what, bool *publish
         {"cls_score.weight", "objects", 1, true}, /* bottom-up-attention and its ports */
         {"attr_score.weight", "attributes", 1, true},
         {"roi_heads.box_predictor.attr_linear2.weight", "attributes", 1, true},
+        {"attribute.predictor.attr_score.weight", "attributes", 1, true}, /* VinVL */
         {"roi_heads.box_predictor.attr_score.weight", "attributes", 1, true},
         {"roi_heads.box_predictor.cls_score.weight", "objects", 1, true}, /* torchvision, too */
         {"roi_heads.box.predictor.cls_score.weight", "objects", 1, true}, /* maskrcnn-benchmark */

@@ -14,8 +14,8 @@
 
 /* Adds the arrays to `out`.  `architecture` decides which older spellings are renamed, `eps` is its
  * normalisation's.  Nothing is dropped but what no network computes with (counters, anchors, pixel
- * means): what is missing or superfluous the architecture says when the model is opened. E_MODEL
- * names an array or a normalisation that cannot be understood. */
+ * means, a second name of the same array): what is missing or superfluous the architecture says
+ * when the model is opened. E_MODEL names an array or a normalisation that cannot be understood. */
 int import_weights(const struct weights *w, const char *architecture, double eps,
                    struct safetensors_writer *out) MUST_CHECK;
 

@@ -121,10 +121,22 @@ static bool rename_port(const char *name, char *out)
 
 void import_rename(const char *architecture, const char *name, char *out)
 {
-    const bool is_butd = strcmp(architecture, "butd-r101-c4") == 0;
-    if (!(is_butd ? rename_port(name, out) : rename_torchvision(name, out))) {
+    const bool renamed = strcmp(architecture, "butd-r101-c4") == 0   ? rename_port(name, out)
+                         : has_prefix(architecture, "frcnn-r50-fpn") ? rename_torchvision(name, out)
+                                                                     : false;
+    if (!renamed) {
         snprintf(out, IMPORT_NAME_ROOM, "%s", name);
     }
+}
+
+bool import_twin(const char *name, char *out)
+{
+    static const char shared[] = "attribute.feature_extractor.";
+    if (!has_prefix(name, shared)) {
+        return false;
+    }
+    snprintf(out, IMPORT_NAME_ROOM, "roi_heads.box.feature_extractor.%s", name + sizeof shared - 1);
+    return true;
 }
 
 /* ---- normalisation ---- */

@@ -16,6 +16,10 @@ bool import_drops(const char *name);
 /* The name of today for an array's name; `out` has IMPORT_NAME_ROOM bytes. */
 void import_rename(const char *architecture, const char *name, char *out);
 
+/* Where one module stands under two names (VinVL's attribute head uses the box head's extractor),
+ * the first name of an array that has the second; false for all others. */
+bool import_twin(const char *name, char *out);
+
 /* The convolution before the normalisation `norm` ("res2.0.conv1.norm" -> "res2.0.conv1",
  * "layer1.0.bn1" -> "layer1.0.conv1", "downsample.1" -> "downsample.0", Caffe's "bn2a_branch1" ->
  * "res2a_branch1"), and the layer that holds its weight and bias (itself, but Caffe's

@@ -216,6 +216,22 @@ Test(import, drops_counters_and_refuses_other_integers)
     refuses(&d, "\"steps\" holds I64 numbers");
 }
 
+/* VinVL's attribute head shares the box head's extractor, so its file has that twice. */
+Test(import, drops_the_second_name_of_an_array_but_not_another_array)
+{
+    struct dict d;
+    dict_init(&d);
+    dict_add(&d, "roi_heads.box.feature_extractor.conv.weight", 2, (unsigned[]){2, 3}, weight);
+    dict_add(&d, "attribute.feature_extractor.conv.weight", 2, (unsigned[]){2, 3}, weight);
+    dict_add(&d, "roi_heads.box.feature_extractor.conv.bias", 1, two, mean);
+    dict_add(&d, "attribute.feature_extractor.conv.bias", 1, two, beta);
+    struct safetensors *st = import_dict(&d, "frcnn-x152-c4", 0);
+    cr_assert_eq(safetensors_count(st), 3);
+    cr_assert_null(safetensors_find(st, "attribute.feature_extractor.conv.weight", NULL));
+    cr_assert(safetensors_find(st, "attribute.feature_extractor.conv.bias", NULL));
+    safetensors_close(st);
+}
+
 Test(import, renames_older_spellings)
 {
     static const struct {
@@ -235,6 +251,7 @@ Test(import, renames_older_spellings)
         {"butd-r101-c4", "roi_heads.res5.1.conv2.weight", "res5b_branch2b.weight"},
         {"butd-r101-c4", "roi_heads.box_predictor.attr_linear2.bias", "attr_score.bias"},
         {"butd-r101-c4", "res4b22_branch2c.weight", "res4b22_branch2c.weight"},
+        {"frcnn-x152-c4", "rpn.head.conv.weight", "rpn.head.conv.weight"},
         {"frcnn-r101-c4", "backbone.res4.22.conv3.weight", "backbone.res4.22.conv3.weight"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
