@@ -40,14 +40,15 @@ size_t conv_area(const struct conv *c)
     return (size_t)conv_taps(c) * (size_t)c->kernel * (size_t)c->kernel;
 }
 
-const float *conv_filter(const struct conv *c, const float *weight, int b, int o, int i)
+const float *conv_filter(const struct conv *c, const struct bundles *k, const float *weight, int b,
+                         int o, int i)
 {
     const int in = c->in / groups(c);
     const int out = c->out / groups(c);
     if (o / out != i / in) {
         return NULL;
     }
-    const size_t row = (size_t)b * (size_t)conv_bundles(c).out + (size_t)o;
+    const size_t row = (size_t)b * (size_t)k->out + (size_t)o;
     return weight + (row * (size_t)in + (size_t)(i % in)) * conv_area(c);
 }
 
@@ -102,7 +103,7 @@ static void rearrange(const struct conv *c, const float *weight, int b, float *r
     const bool pointwise = is_pointwise(c);
     for (int o = 0; o < k.out; o++) {
         for (int i = 0; i < k.in; i++) {
-            const float *filter = conv_filter(c, weight, b, o, i);
+            const float *filter = conv_filter(c, &k, weight, b, o, i);
             for (size_t at = 0; at < area; at++) {
                 const size_t row =
                     pointwise ? at * (size_t)k.out + (size_t)o : (size_t)o * area + at;

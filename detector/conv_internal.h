@@ -21,7 +21,8 @@ size_t conv_area(const struct conv *c);
 
 /* The filter [taps][kernel][kernel] from input i to output o of bundle b, in the file's weights;
  * NULL between groups. */
-const float *conv_filter(const struct conv *c, const float *weight, int b, int o, int i);
+const float *conv_filter(const struct conv *c, const struct bundles *k, const float *weight, int b,
+                         int o, int i);
 
 static inline int conv_taps(const struct conv *c)
 {

@@ -5,11 +5,14 @@
 #include "detector/simd.h"
 
 enum {
-    OUT = 4,                /* a tile's outputs along a side */
-    TILE = OUT + 2,         /* its inputs */
-    POINTS = TILE * TILE,   /* products */
-    LANES = 16,             /* channels at a time */
-    BLOCK_FLOATS = 12 << 20 /* transformed inputs and outputs in work at a time */
+    OUT = 4,              /* a tile's outputs along a side */
+    TILE = OUT + 2,       /* its inputs */
+    POINTS = TILE * TILE, /* products */
+    LANES = 16,           /* channels at a time */
+    /* Transformed inputs and outputs in work at a time: few stay in the cache between the steps,
+     * but each matrix product packs its weights anew, which many rows repay. */
+    BLOCK_FLOATS = 12 << 20,
+    BLOCK_ROWS = 192
 };
 
 /* 16 channels. Compiled to as many registers as the machine's vectors take. */
@@ -67,32 +70,31 @@ static void filter_transform(const double w[9], double u[TILE][TILE])
     }
 }
 
-/* One filter, from input i to output o of bundle b through one tap, into the first of the 36
- * matrices. */
-static void prepare_filter(const struct conv *c, const float *weight, int b, int tap, int o, int i,
-                           float *prepared)
+/* One filter [3][3] (NULL: all zeros) into 36 matrices that are `plane` floats apart. */
+static void prepare_filter(const float *filter, size_t plane, float *prepared)
 {
-    const float *filter = conv_filter(c, weight, b, o, i);
     double w[9] = {0};
     double u[TILE][TILE];
     for (int k = 0; filter && k < 9; k++) {
-        w[k] = (double)filter[tap * 9 + k];
+        w[k] = (double)filter[k];
     }
     filter_transform(w, u);
     for (size_t p = 0; p < POINTS; p++) {
-        prepared[p * point_floats(c)] = (float)u[p / TILE][p % TILE];
+        prepared[p * plane] = (float)u[p / TILE][p % TILE];
     }
 }
 
 void winograd_prepare(const struct conv *c, const float *weight, float *prepared)
 {
     const struct bundles k = conv_bundles(c);
-    for (int b = 0; b < k.count; b++, prepared += POINTS * point_floats(c)) {
+    const size_t plane = point_floats(c);
+    for (int b = 0; b < k.count; b++, prepared += POINTS * plane) {
         float *to = prepared;
         for (int tap = 0; tap < conv_taps(c); tap++) {
             for (int o = 0; o < k.out; o++) {
                 for (int i = 0; i < k.in; i++) {
-                    prepare_filter(c, weight, b, tap, o, i, to++);
+                    const float *filter = conv_filter(c, &k, weight, b, o, i);
+                    prepare_filter(filter ? filter + 9 * tap : NULL, plane, to++);
                 }
             }
         }
@@ -263,6 +265,11 @@ struct block {
     size_t frames_out;
 };
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* `images` is the length of x's leading axis. */
 static struct block block_of(const struct conv *c, const struct tensor *x, int images)
 {
@@ -274,10 +281,11 @@ static struct block block_of(const struct conv *c, const struct tensor *x, int i
     } else {
         k.total *= (size_t)images;
     }
-    const size_t floats = POINTS * (k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out);
-    k.most = BLOCK_FLOATS / floats;
-    k.most = k.most < 1 ? 1 : k.most;
-    k.most = k.most < k.total ? k.most : k.total;
+    const size_t floats = k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out;
+    const size_t wide = 3 * (size_t)(c->in + c->out) / 8;
+    const size_t rows = wide > BLOCK_ROWS ? wide : BLOCK_ROWS;
+    k.most = smaller(BLOCK_FLOATS / (POINTS * floats), rows / k.frames_out);
+    k.most = smaller(k.most < 1 ? 1 : k.most, k.total);
     return k;
 }
 

@@ -1,28 +1,37 @@
 /* pairmill model: show what a detector's file holds, import published weights. */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "detector/detector.h"
+#include "detector/arch.h"
 #include "ops/command.h"
 #include "ops/model_import.h"
 
 static const char usage[] =
     "usage: pairmill model show [--size WIDTHxHEIGHT] [--frames N] [--vocabulary] FILE\n"
-    "       pairmill model import FILE.caffemodel -o OUT.safetensors --arch butd-r101-c4\n"
-    "                      --objects FILE --attributes FILE\n"
+    "       pairmill model import FILE -o OUT.safetensors --arch NAME [--objects FILE]\n"
+    "                      [--attributes FILE] [--eps NUMBER]\n"
     "\n"
     "show prints a detector's architecture, parameters, cost for an image and vocabularies.\n"
     "  --size         of the image that the cost is for (default: 640x480)\n"
     "  --frames       of the clip that the cost is for (default: 1 for frames, 32 for clips)\n"
     "  --vocabulary   all names, not only the first\n"
     "\n"
-    "import checks every tensor, folds batch normalisation, and stores vocabularies and "
-    "preprocessing.\n"
-    "  --arch         whose weights these are: butd-r101-c4 (bottom-up-attention, Visual Genome)\n"
-    "  --objects      its objects_vocab.txt, one name a line\n"
-    "  --attributes   its attributes_vocab.txt\n";
+    "import reads weights as they are published: .caffemodel, detectron2's .pkl, torch's .pth of\n"
+    "any age, .safetensors.  It checks every tensor, folds batch normalisation, and stores\n"
+    "vocabularies and preprocessing.  A file that asks to run code is refused.\n"
+    "  --arch         whose weights these are, one of:\n"
+    "                 %s\n"
+    "  --objects      names of what it tells apart, one a line, where it has none of its own\n"
+    "  --attributes   the same for attributes\n"
+    "  --eps          of its batch normalisation, where it was trained with another than usual\n";
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, usage, arch_names());
+}
 
 struct show_options {
     uint32_t width;
@@ -167,10 +176,17 @@ static int run_show(int argc, char **argv)
         }
     }
     if (!ok || argc - optind != 1) {
-        fputs(usage, stderr);
+        print_usage(stderr);
         return EXIT_USAGE;
     }
     return show(argv[optind], &o);
+}
+
+static bool parse_eps(const char *text, double *eps)
+{
+    char *end;
+    *eps = strtod(text, &end);
+    return end != text && *end == '\0' && *eps >= 0 && *eps < 1;
 }
 
 static int run_import(int argc, char **argv)
@@ -178,8 +194,10 @@ static int run_import(int argc, char **argv)
     static const struct option options[] = {{"arch", required_argument, NULL, 'a'},
                                             {"objects", required_argument, NULL, 'b'},
                                             {"attributes", required_argument, NULL, 't'},
+                                            {"eps", required_argument, NULL, 'e'},
                                             {NULL, 0, NULL, 0}};
-    struct model_import job = {.from = NULL};
+    struct model_import job = {.eps = NAN};
+    struct model_imported made;
     bool ok = true;
     for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
         switch (c) {
@@ -187,16 +205,26 @@ static int run_import(int argc, char **argv)
         case 'a': job.arch = optarg; break;
         case 'b': job.objects = optarg; break;
         case 't': job.attributes = optarg; break;
+        case 'e': ok = ok && parse_eps(optarg, &job.eps); break;
         default: ok = false;
         }
     }
-    if (!ok || argc - optind != 1 || !job.to || !job.arch || !job.objects || !job.attributes) {
-        fputs(usage, stderr);
+    if (!ok || argc - optind != 1 || !job.to || !job.arch) {
+        print_usage(stderr);
         return EXIT_USAGE;
     }
     job.from = argv[optind];
-    const int rc = model_import(&job);
-    return rc ? command_fail("model import", rc) : EXIT_OK;
+    const int rc = model_import(&job, &made);
+    if (rc) {
+        return command_fail("model import", rc);
+    }
+    printf("%s: %s with %llu parameters\n", job.to, job.arch, made.parameters);
+    if (made.numbered) {
+        printf("its %llu objects have no names and are called \"class 0\" to \"class %llu\"; "
+               "--objects FILE names them\n",
+               made.numbered, made.numbered - 1);
+    }
+    return EXIT_OK;
 }
 
 int cmd_model(int argc, char **argv)
@@ -209,6 +237,6 @@ int cmd_model(int argc, char **argv)
         return run_import(argc - 1, argv + 1);
     }
     const bool asked = strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0;
-    fputs(usage, asked ? stdout : stderr);
+    print_usage(asked ? stdout : stderr);
     return asked ? EXIT_OK : EXIT_USAGE;
 }

@@ -1,0 +1,868 @@
+#include "detector/pickle.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+
+enum { CHUNK = 1024, NAME_ROOM = 80 };
+
+struct chunk {
+    struct chunk *next;
+    size_t n;
+    struct pickle_value value[CHUNK];
+};
+
+struct pointers {
+    struct pickle_value **p;
+    size_t n;
+    size_t room;
+};
+
+struct pickle {
+    struct chunk *chunks;
+    size_t values;
+    struct pickle_value *root;
+    size_t size;
+    struct pointers persistent;
+    void **owned;
+    size_t owned_count;
+};
+
+/* The machine while it runs. Marks are heights of the stack. */
+struct machine {
+    struct pickle *pickle;
+    const char *path;
+    const unsigned char *begin;
+    const unsigned char *at;
+    const unsigned char *end;
+    struct pointers stack;
+    struct pointers memo; /* NULL where nothing was put */
+    size_t *mark;
+    size_t marks;
+    size_t mark_room;
+    bool stopped;
+};
+
+/* ---- what may be named ---- */
+
+static const struct allowed {
+    const char *module;
+    const char *name;
+    enum pickle_global global;
+    enum weights_type storage_type;
+} allowed[] = {
+    {"collections", "OrderedDict", GLOBAL_ORDERED_DICT, 0},
+    {"_codecs", "encode", GLOBAL_ENCODE, 0}, /* bytes, in protocol 2 */
+    {"__builtin__", "bytes", GLOBAL_BYTES, 0},
+    {"builtins", "bytes", GLOBAL_BYTES, 0},
+    {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR, 0},
+    {"torch._utils", "_rebuild_tensor_v2", GLOBAL_REBUILD_TENSOR, 0},
+    {"torch._utils", "_rebuild_parameter", GLOBAL_REBUILD_PARAMETER, 0},
+    {"torch", "Size", GLOBAL_SIZE, 0},
+    {"torch", "FloatStorage", GLOBAL_STORAGE, WEIGHTS_F32},
+    {"torch", "HalfStorage", GLOBAL_STORAGE, WEIGHTS_F16},
+    {"torch", "BFloat16Storage", GLOBAL_STORAGE, WEIGHTS_BF16},
+    {"torch", "DoubleStorage", GLOBAL_STORAGE, WEIGHTS_F64},
+    {"torch", "LongStorage", GLOBAL_STORAGE, WEIGHTS_I64},
+    {"torch", "IntStorage", GLOBAL_STORAGE, WEIGHTS_I32},
+    {"torch", "ShortStorage", GLOBAL_STORAGE, WEIGHTS_I16},
+    {"torch", "CharStorage", GLOBAL_STORAGE, WEIGHTS_I8},
+    {"torch", "ByteStorage", GLOBAL_STORAGE, WEIGHTS_U8},
+    {"torch", "BoolStorage", GLOBAL_STORAGE, WEIGHTS_BOOL},
+    {"numpy.core.multiarray", "_reconstruct", GLOBAL_RECONSTRUCT, 0},
+    {"numpy._core.multiarray", "_reconstruct", GLOBAL_RECONSTRUCT, 0}, /* numpy 2 */
+    {"numpy.core.numeric", "_frombuffer", GLOBAL_FROM_BUFFER, 0},
+    {"numpy._core.numeric", "_frombuffer", GLOBAL_FROM_BUFFER, 0},
+    {"numpy", "ndarray", GLOBAL_NDARRAY, 0},
+    {"numpy", "dtype", GLOBAL_DTYPE, 0},
+    {"numpy.core.multiarray", "scalar", GLOBAL_INERT, 0},
+    {"numpy._core.multiarray", "scalar", GLOBAL_INERT, 0},
+    {"collections", "Counter", GLOBAL_INERT, 0}, /* a scheduler's milestones */
+    {"argparse", "Namespace", GLOBAL_INERT, 0},  /* the options of a training */
+    {"torch", "device", GLOBAL_INERT, 0},
+    {"torch", "float32", GLOBAL_INERT, 0},
+    {"torch", "float16", GLOBAL_INERT, 0},
+};
+
+/* ---- errors ---- */
+
+static size_t offset(const struct machine *m)
+{
+    return (size_t)(m->at - m->begin);
+}
+
+static int cut_short(const struct machine *m)
+{
+    return err_set(E_TRUNCATED, "%s is cut short: its pickle does not end within its %zu bytes",
+                   m->path, (size_t)(m->end - m->begin));
+}
+
+static int malformed(const struct machine *m, const char *why)
+{
+    return err_set(E_FORMAT, "%s holds a pickle that %s, at byte %zu", m->path, why, offset(m));
+}
+
+static int no_memory(const struct machine *m)
+{
+    return err_set(E_NOMEM, "%s: no memory for its pickle", m->path);
+}
+
+/* A name from the file, fit for a message. */
+static const char *printable(struct view name, char *room)
+{
+    const size_t n = name.n < NAME_ROOM - 1 ? name.n : NAME_ROOM - 1;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = ((const unsigned char *)name.p)[i];
+        room[i] = isgraph(c) ? (char)c : '?';
+    }
+    room[n] = '\0';
+    return room;
+}
+
+static int refuse(const struct machine *m, struct view module, struct view name)
+{
+    char a[NAME_ROOM];
+    char b[NAME_ROOM];
+    return err_set(E_MODEL,
+                   "%s asks to run %s.%s; refused: only arrays, names and numbers are read (with "
+                   "torch, save the state_dict alone)",
+                   m->path, printable(module, a), printable(name, b));
+}
+
+/* ---- memory ---- */
+
+/* Room for `more` pointers: exactly that at first, so that a tuple takes no more than it needs. */
+static int reserve(const struct machine *m, struct pointers *to, size_t more)
+{
+    const size_t needed = to->n + more;
+    if (needed > to->room) {
+        const size_t room = needed > 2 * to->room ? needed : 2 * to->room;
+        struct pickle_value **bigger = reallocarray(to->p, room, sizeof *bigger);
+        if (!bigger) {
+            return no_memory(m);
+        }
+        to->p = bigger;
+        to->room = room;
+    }
+    return 0;
+}
+
+static int append(const struct machine *m, struct pointers *to, struct pickle_value *v)
+{
+    const int rc = reserve(m, to, 1);
+    if (!rc) {
+        to->p[to->n++] = v;
+    }
+    return rc;
+}
+
+static int new_value(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
+{
+    struct pickle *p = m->pickle;
+    if (p->values == PICKLE_VALUES_MAX) {
+        return malformed(m, "holds more values than weights ever have");
+    }
+    if (!p->chunks || p->chunks->n == CHUNK) {
+        struct chunk *c = malloc(sizeof *c);
+        if (!c) {
+            return no_memory(m);
+        }
+        c->next = p->chunks;
+        c->n = 0;
+        p->chunks = c;
+    }
+    *out = &p->chunks->value[p->chunks->n++];
+    memset(*out, 0, sizeof **out);
+    (*out)->kind = kind;
+    p->values++;
+    return 0;
+}
+
+static bool is_list(const struct pickle_value *v)
+{
+    return v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_DICT;
+}
+
+/* Appends stack[from..] to a list, a tuple or a dict, and takes them off the stack. */
+static int move_items(struct machine *m, size_t from, struct pickle_value *to)
+{
+    struct pointers items = {to->list.item, to->list.n, to->list.room};
+    const size_t n = m->stack.n - from;
+    const int rc = reserve(m, &items, n);
+    if (!rc && n > 0) {
+        memcpy(items.p + items.n, m->stack.p + from, n * sizeof *items.p);
+        items.n += n;
+    }
+    m->stack.n = from;
+    to->list.item = items.p;
+    to->list.n = items.n;
+    to->list.room = items.room;
+    return rc;
+}
+
+/* ---- stack ---- */
+
+static int push_new(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
+{
+    const int rc = new_value(m, kind, out);
+    return rc ? rc : append(m, &m->stack, *out);
+}
+
+/* The value `depth` below the top; NULL where the stack, down to its last mark, is too short. */
+static struct pickle_value *peek(const struct machine *m, size_t depth)
+{
+    const size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
+    return m->stack.n - floor > depth ? m->stack.p[m->stack.n - 1 - depth] : NULL;
+}
+
+static struct pickle_value *pop(struct machine *m)
+{
+    struct pickle_value *v = peek(m, 0);
+    m->stack.n -= v ? 1 : 0;
+    return v;
+}
+
+static int pop_mark(struct machine *m, size_t *height)
+{
+    if (m->marks == 0) {
+        return malformed(m, "misses a mark");
+    }
+    *height = m->mark[--m->marks];
+    return 0;
+}
+
+/* ---- reading operands ---- */
+
+static int take(struct machine *m, uint64_t n, struct view *out)
+{
+    if (n > (uint64_t)(m->end - m->at)) {
+        return cut_short(m);
+    }
+    *out = view_of(m->at, (size_t)n);
+    m->at += n;
+    return 0;
+}
+
+/* A little-endian number of 1, 2, 4 or 8 bytes. */
+static int take_number(struct machine *m, int bytes, uint64_t *out)
+{
+    struct view v;
+    const int rc = take(m, (uint64_t)bytes, &v);
+    *out = 0;
+    if (!rc) {
+        memcpy(out, v.p, v.n);
+    }
+    return rc;
+}
+
+static int take_line(struct machine *m, struct view *out)
+{
+    const unsigned char *newline = memchr(m->at, '\n', (size_t)(m->end - m->at));
+    if (!newline) {
+        return cut_short(m);
+    }
+    *out = view_of(m->at, (size_t)(newline - m->at));
+    m->at = newline + 1;
+    return 0;
+}
+
+/* ---- opcodes; `arg` is what the table below says ---- */
+
+static int op_skip(struct machine *m, int bytes)
+{
+    struct view v;
+    return take(m, (uint64_t)bytes, &v);
+}
+
+static int op_stop(struct machine *m, int arg)
+{
+    (void)arg;
+    m->pickle->root = pop(m);
+    m->stopped = true;
+    return m->pickle->root ? 0 : malformed(m, "ends without a value");
+}
+
+static int op_mark(struct machine *m, int arg)
+{
+    (void)arg;
+    size_t *more = array_grown(m->mark, m->marks, &m->mark_room, sizeof *more);
+    if (!more) {
+        return no_memory(m);
+    }
+    m->mark = more;
+    m->mark[m->marks++] = m->stack.n;
+    return 0;
+}
+
+static int op_pop(struct machine *m, int arg)
+{
+    (void)arg;
+    return pop(m) ? 0 : malformed(m, "takes a value where there is none");
+}
+
+static int op_pop_mark(struct machine *m, int arg)
+{
+    (void)arg;
+    size_t height;
+    const int rc = pop_mark(m, &height);
+    m->stack.n = rc ? m->stack.n : height;
+    return rc;
+}
+
+static int op_dup(struct machine *m, int arg)
+{
+    (void)arg;
+    struct pickle_value *v = peek(m, 0);
+    return v ? append(m, &m->stack, v) : malformed(m, "copies a value where there is none");
+}
+
+static int op_new(struct machine *m, int kind)
+{
+    struct pickle_value *v;
+    return push_new(m, (enum pickle_kind)kind, &v);
+}
+
+static int op_bool(struct machine *m, int is)
+{
+    struct pickle_value *v;
+    const int rc = push_new(m, PICKLE_BOOL, &v);
+    if (!rc) {
+        v->integer = is;
+    }
+    return rc;
+}
+
+/* BININT1, BININT2 and BININT, of which only the last has a sign. */
+static int op_int(struct machine *m, int bytes)
+{
+    uint64_t n;
+    struct pickle_value *v;
+    int rc = take_number(m, bytes, &n);
+    rc = rc ? rc : push_new(m, PICKLE_INT, &v);
+    if (!rc) {
+        v->integer = bytes == 4 ? (int64_t)(int32_t)n : (int64_t)n;
+    }
+    return rc;
+}
+
+/* Two's complement of any length, after a length of `bytes` bytes. */
+static int op_long(struct machine *m, int bytes)
+{
+    uint64_t n;
+    struct view digits;
+    struct pickle_value *v;
+    int rc = take_number(m, bytes, &n);
+    rc = rc ? rc : take(m, n, &digits);
+    rc = rc ? rc : push_new(m, n > 8 ? PICKLE_BIG : PICKLE_INT, &v);
+    if (rc || n > 8) {
+        if (!rc) {
+            v->bytes = digits;
+        }
+        return rc;
+    }
+    const bool negative = n && ((const unsigned char *)digits.p)[n - 1] & 0x80;
+    uint64_t bits = negative ? UINT64_MAX : 0;
+    memcpy(&bits, digits.p, digits.n);
+    v->integer = (int64_t)bits;
+    return 0;
+}
+
+static int op_float(struct machine *m, int bytes)
+{
+    struct pickle_value *v;
+    const int rc = op_skip(m, bytes);
+    return rc ? rc : push_new(m, PICKLE_FLOAT, &v);
+}
+
+static int op_string(struct machine *m, int bytes, enum pickle_kind kind)
+{
+    uint64_t n;
+    struct view text;
+    struct pickle_value *v;
+    int rc = take_number(m, bytes, &n);
+    rc = rc ? rc : take(m, n, &text);
+    rc = rc ? rc : push_new(m, kind, &v);
+    if (!rc) {
+        v->bytes = text;
+    }
+    return rc;
+}
+
+static int op_text(struct machine *m, int bytes)
+{
+    return op_string(m, bytes, PICKLE_TEXT);
+}
+
+static int op_bytes(struct machine *m, int bytes)
+{
+    return op_string(m, bytes, PICKLE_BYTES);
+}
+
+/* A list, a tuple or a dict of everything above the mark. */
+static int op_collect(struct machine *m, int kind)
+{
+    size_t height;
+    struct pickle_value *v;
+    int rc = pop_mark(m, &height);
+    rc = rc ? rc : new_value(m, (enum pickle_kind)kind, &v);
+    if (!rc && kind == PICKLE_DICT && (m->stack.n - height) % 2) {
+        rc = malformed(m, "has a key without a value");
+    }
+    rc = rc ? rc : move_items(m, height, v);
+    return rc ? rc : append(m, &m->stack, v);
+}
+
+static int op_tuple(struct machine *m, int n)
+{
+    struct pickle_value *v;
+    if (!peek(m, (size_t)n - 1)) {
+        return malformed(m, "takes values where there are none");
+    }
+    int rc = new_value(m, PICKLE_TUPLE, &v);
+    rc = rc ? rc : move_items(m, m->stack.n - (size_t)n, v);
+    return rc ? rc : append(m, &m->stack, v);
+}
+
+/* The items above `height` go into the list or dict right below it. */
+static int extend(struct machine *m, size_t height, enum pickle_kind kind)
+{
+    const size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
+    struct pickle_value *to = height > floor ? m->stack.p[height - 1] : NULL;
+    if (!to || to->kind != kind) {
+        return malformed(m, kind == PICKLE_DICT ? "sets an item of what is no dict"
+                                                : "appends to what is no list");
+    }
+    if (kind == PICKLE_DICT && (m->stack.n - height) % 2) {
+        return malformed(m, "has a key without a value");
+    }
+    return move_items(m, height, to);
+}
+
+static int op_extend(struct machine *m, int kind)
+{
+    size_t height;
+    const int rc = pop_mark(m, &height);
+    return rc ? rc : extend(m, height, (enum pickle_kind)kind);
+}
+
+/* APPEND and SETITEM, with their one or two values. */
+static int op_extend_one(struct machine *m, int kind)
+{
+    const size_t n = kind == PICKLE_DICT ? 2 : 1;
+    if (!peek(m, n)) {
+        return malformed(m, "takes values where there are none");
+    }
+    return extend(m, m->stack.n - n, (enum pickle_kind)kind);
+}
+
+static int remember(struct machine *m, uint64_t index)
+{
+    struct pickle_value *v = peek(m, 0);
+    int rc = v ? 0 : malformed(m, "remembers a value where there is none");
+    if (!rc && index >= PICKLE_VALUES_MAX) {
+        rc = malformed(m, "remembers more values than weights ever have");
+    }
+    while (!rc && m->memo.n <= index) {
+        rc = append(m, &m->memo, NULL);
+    }
+    if (!rc) {
+        m->memo.p[index] = v;
+    }
+    return rc;
+}
+
+static int op_put(struct machine *m, int bytes)
+{
+    uint64_t index;
+    const int rc = take_number(m, bytes, &index);
+    return rc ? rc : remember(m, index);
+}
+
+static int op_memoize(struct machine *m, int arg)
+{
+    (void)arg;
+    return remember(m, m->memo.n);
+}
+
+static int op_get(struct machine *m, int bytes)
+{
+    uint64_t index;
+    const int rc = take_number(m, bytes, &index);
+    if (rc) {
+        return rc;
+    }
+    if (index >= m->memo.n || !m->memo.p[index]) {
+        return malformed(m, "recalls what it never remembered");
+    }
+    return append(m, &m->stack, m->memo.p[index]);
+}
+
+/* ---- names and calls ---- */
+
+static int push_global(struct machine *m, struct view module, struct view name)
+{
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        if (view_equal(view_str(allowed[i].module), module) &&
+            view_equal(view_str(allowed[i].name), name)) {
+            struct pickle_value *v;
+            const int rc = push_new(m, PICKLE_GLOBAL, &v);
+            if (!rc) {
+                v->global = allowed[i].global;
+                v->storage_type = allowed[i].storage_type;
+            }
+            return rc;
+        }
+    }
+    return refuse(m, module, name);
+}
+
+static int op_global(struct machine *m, int arg)
+{
+    (void)arg;
+    struct view module;
+    struct view name;
+    int rc = take_line(m, &module);
+    rc = rc ? rc : take_line(m, &name);
+    return rc ? rc : push_global(m, module, name);
+}
+
+static int op_stack_global(struct machine *m, int arg)
+{
+    (void)arg;
+    const struct pickle_value *name = pop(m);
+    const struct pickle_value *module = pop(m);
+    if (!name || !module || name->kind != PICKLE_TEXT || module->kind != PICKLE_TEXT) {
+        return malformed(m, "names a function by what is no text");
+    }
+    return push_global(m, module->bytes, name->bytes);
+}
+
+/* INST of protocol 0: a class' name and its call in one, which no array needs. */
+static int op_inst(struct machine *m, int arg)
+{
+    (void)arg;
+    struct view module;
+    struct view name;
+    int rc = take_line(m, &module);
+    rc = rc ? rc : take_line(m, &name);
+    return rc ? rc : refuse(m, module, name);
+}
+
+static int own(struct machine *m, void *bytes)
+{
+    struct pickle *p = m->pickle;
+    void **more = reallocarray(p->owned, p->owned_count + 1, sizeof *more);
+    if (!more) {
+        free(bytes);
+        return no_memory(m);
+    }
+    p->owned = more;
+    p->owned[p->owned_count++] = bytes;
+    return 0;
+}
+
+/* _codecs.encode(text, "latin1"): the code points, all below 256, as bytes. */
+static int encode_latin1(struct machine *m, const struct pickle_value *arguments,
+                         struct pickle_value *out)
+{
+    const struct pickle_value *text = pickle_item(arguments, 0);
+    if (!text || text->kind != PICKLE_TEXT ||
+        !pickle_is_text(pickle_item(arguments, 1), "latin1")) {
+        return malformed(m, "encodes in another way than latin1");
+    }
+    const unsigned char *c = text->bytes.p;
+    const unsigned char *end = c + text->bytes.n;
+    unsigned char *bytes = malloc(text->bytes.n + 1);
+    size_t n = 0;
+    if (!bytes) {
+        return no_memory(m);
+    }
+    const int rc = own(m, bytes);
+    if (rc) {
+        return rc;
+    }
+    while (c < end) {
+        if (c[0] < 0x80) {
+            bytes[n++] = *c++;
+        } else if (end - c >= 2 && (c[0] == 0xc2 || c[0] == 0xc3) && (c[1] & 0xc0) == 0x80) {
+            bytes[n++] = (unsigned char)(c[0] << 6 | (c[1] & 0x3f));
+            c += 2;
+        } else {
+            return malformed(m, "holds bytes that are not latin1");
+        }
+    }
+    out->kind = PICKLE_BYTES;
+    out->bytes = view_of(bytes, n);
+    return 0;
+}
+
+/* OrderedDict([[key, value], ...]), as Python 2 wrote it; or OrderedDict(). */
+static int fill_dict(struct machine *m, const struct pickle_value *pairs, struct pickle_value *out)
+{
+    memset(out, 0, sizeof *out);
+    out->kind = PICKLE_DICT;
+    const size_t height = m->stack.n;
+    int rc = 0;
+    for (size_t i = 0; pairs && pickle_item(pairs, i) && !rc; i++) {
+        const struct pickle_value *pair = pickle_item(pairs, i);
+        if (!is_list(pair) || pair->list.n != 2) {
+            return malformed(m, "makes a dict of what are no pairs");
+        }
+        rc = append(m, &m->stack, pair->list.item[0]);
+        rc = rc ? rc : append(m, &m->stack, pair->list.item[1]);
+    }
+    return rc ? rc : move_items(m, height, out);
+}
+
+static int call(struct machine *m, const struct pickle_value *callable,
+                struct pickle_value *arguments)
+{
+    struct pickle_value *v;
+    int rc = new_value(m, PICKLE_OBJECT, &v);
+    if (rc) {
+        return rc;
+    }
+    v->global = callable->global;
+    v->object.arguments = arguments;
+    if (callable->global == GLOBAL_ORDERED_DICT) {
+        rc = fill_dict(m, pickle_item(arguments, 0), v);
+    } else if (callable->global == GLOBAL_ENCODE) {
+        rc = encode_latin1(m, arguments, v);
+    } else if (callable->global == GLOBAL_BYTES) {
+        rc = arguments->list.n ? malformed(m, "makes bytes of something") : 0;
+        v->kind = PICKLE_BYTES;
+        v->bytes = view_of("", 0);
+    }
+    return rc ? rc : append(m, &m->stack, v);
+}
+
+/* REDUCE and NEWOBJ: a callable and its arguments. */
+static int op_call(struct machine *m, int arg)
+{
+    (void)arg;
+    struct pickle_value *arguments = pop(m);
+    const struct pickle_value *callable = pop(m);
+    if (!arguments || !callable || callable->kind != PICKLE_GLOBAL ||
+        arguments->kind != PICKLE_TUPLE) {
+        return malformed(m, "calls what is no function");
+    }
+    return call(m, callable, arguments);
+}
+
+/* BUILD: an object's state. That of a dict (torch's "_metadata") says nothing about weights. */
+static int op_build(struct machine *m, int arg)
+{
+    (void)arg;
+    struct pickle_value *state = pop(m);
+    struct pickle_value *v = peek(m, 0);
+    if (!state || !v || (v->kind != PICKLE_OBJECT && v->kind != PICKLE_DICT)) {
+        return malformed(m, "sets the state of what is no object");
+    }
+    if (v->kind == PICKLE_OBJECT) {
+        v->object.state = state;
+    }
+    return 0;
+}
+
+static int op_persistent(struct machine *m, int arg)
+{
+    (void)arg;
+    struct pickle_value *id = pop(m);
+    struct pickle_value *v;
+    if (!id) {
+        return malformed(m, "names nothing outside of it");
+    }
+    int rc = push_new(m, PICKLE_PERSISTENT, &v);
+    if (!rc) {
+        v->object.arguments = id;
+        rc = append(m, &m->pickle->persistent, v);
+    }
+    return rc;
+}
+
+static const struct opcode {
+    int (*run)(struct machine *m, int arg);
+    int arg;
+} opcodes[256] = {
+    [0x80] = {op_skip, 1}, /* PROTO */
+    [0x95] = {op_skip, 8}, /* FRAME */
+    ['.'] = {op_stop, 0},
+    ['('] = {op_mark, 0},
+    ['0'] = {op_pop, 0},
+    ['1'] = {op_pop_mark, 0},
+    ['2'] = {op_dup, 0},
+    ['N'] = {op_new, PICKLE_NONE},
+    [0x88] = {op_bool, 1},
+    [0x89] = {op_bool, 0},
+    ['K'] = {op_int, 1},
+    ['M'] = {op_int, 2},
+    ['J'] = {op_int, 4},
+    [0x8a] = {op_long, 1},
+    [0x8b] = {op_long, 4},
+    ['G'] = {op_float, 8},
+    ['X'] = {op_text, 4}, /* BINUNICODE and its forms */
+    [0x8c] = {op_text, 1},
+    [0x8d] = {op_text, 8},
+    ['T'] = {op_bytes, 4}, /* BINSTRING, SHORT_BINSTRING: Python 2's str */
+    ['U'] = {op_bytes, 1},
+    ['B'] = {op_bytes, 4}, /* BINBYTES and its forms, BYTEARRAY8 */
+    ['C'] = {op_bytes, 1},
+    [0x8e] = {op_bytes, 8},
+    [0x96] = {op_bytes, 8},
+    [']'] = {op_new, PICKLE_LIST},
+    ['}'] = {op_new, PICKLE_DICT},
+    [')'] = {op_new, PICKLE_TUPLE},
+    ['l'] = {op_collect, PICKLE_LIST},
+    ['d'] = {op_collect, PICKLE_DICT},
+    ['t'] = {op_collect, PICKLE_TUPLE},
+    [0x85] = {op_tuple, 1},
+    [0x86] = {op_tuple, 2},
+    [0x87] = {op_tuple, 3},
+    ['a'] = {op_extend_one, PICKLE_LIST},
+    ['s'] = {op_extend_one, PICKLE_DICT},
+    ['e'] = {op_extend, PICKLE_LIST},
+    ['u'] = {op_extend, PICKLE_DICT},
+    ['q'] = {op_put, 1},
+    ['r'] = {op_put, 4},
+    [0x94] = {op_memoize, 0},
+    ['h'] = {op_get, 1},
+    ['j'] = {op_get, 4},
+    ['c'] = {op_global, 0},
+    [0x93] = {op_stack_global, 0},
+    ['i'] = {op_inst, 0},
+    ['R'] = {op_call, 0},
+    [0x81] = {op_call, 0},
+    ['b'] = {op_build, 0},
+    ['Q'] = {op_persistent, 0},
+};
+
+static int run(struct machine *m)
+{
+    while (!m->stopped) {
+        if (m->at == m->end) {
+            return cut_short(m);
+        }
+        const struct opcode *op = &opcodes[*m->at];
+        if (!op->run) {
+            char why[80];
+            snprintf(why, sizeof why, "uses opcode 0x%02x, which weights never need", *m->at);
+            return malformed(m, why);
+        }
+        m->at++;
+        const int rc = op->run(m, op->arg);
+        if (rc) {
+            return rc;
+        }
+    }
+    m->pickle->size = offset(m);
+    return 0;
+}
+
+int pickle_read(struct view bytes, const char *path, struct pickle **out)
+{
+    struct machine m = {.pickle = calloc(1, sizeof *m.pickle), .path = path, .begin = bytes.p};
+    if (!m.pickle) {
+        return no_memory(&m);
+    }
+    m.at = m.begin;
+    m.end = m.begin + bytes.n;
+    const int rc = run(&m);
+    free(m.stack.p);
+    free(m.memo.p);
+    free(m.mark);
+    if (rc) {
+        pickle_free(m.pickle);
+        return rc;
+    }
+    *out = m.pickle;
+    return 0;
+}
+
+void pickle_free(struct pickle *p)
+{
+    if (!p) {
+        return;
+    }
+    for (struct chunk *c = p->chunks; c;) {
+        struct chunk *next = c->next;
+        for (size_t i = 0; i < c->n; i++) {
+            if (is_list(&c->value[i])) {
+                free(c->value[i].list.item);
+            }
+        }
+        free(c);
+        c = next;
+    }
+    for (size_t i = 0; i < p->owned_count; i++) {
+        free(p->owned[i]);
+    }
+    free(p->owned);
+    free(p->persistent.p);
+    free(p);
+}
+
+/* ---- looking ---- */
+
+const struct pickle_value *pickle_root(const struct pickle *p)
+{
+    return p->root;
+}
+
+size_t pickle_size(const struct pickle *p)
+{
+    return p->size;
+}
+
+size_t pickle_persistents(const struct pickle *p)
+{
+    return p->persistent.n;
+}
+
+const struct pickle_value *pickle_persistent(const struct pickle *p, size_t i)
+{
+    return p->persistent.p[i];
+}
+
+void *pickle_take_owned(struct pickle *p)
+{
+    return p->owned_count ? p->owned[--p->owned_count] : NULL;
+}
+
+bool pickle_is_text(const struct pickle_value *v, const char *text)
+{
+    return v && (v->kind == PICKLE_TEXT || v->kind == PICKLE_BYTES) &&
+           view_equal(v->bytes, view_str(text));
+}
+
+const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key)
+{
+    for (size_t i = 0; dict && dict->kind == PICKLE_DICT && i + 1 < dict->list.n; i += 2) {
+        if (pickle_is_text(dict->list.item[i], key)) {
+            return dict->list.item[i + 1];
+        }
+    }
+    return NULL;
+}
+
+const struct pickle_value *pickle_item(const struct pickle_value *v, size_t i)
+{
+    const bool has = v && (v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST) && i < v->list.n;
+    return has ? v->list.item[i] : NULL;
+}
+
+bool pickle_size_of(const struct pickle_value *v, uint64_t *out)
+{
+    if (!v || v->kind != PICKLE_INT || v->integer < 0) {
+        return false;
+    }
+    *out = (uint64_t)v->integer;
+    return true;
+}
+
+bool pickle_is_object(const struct pickle_value *v, enum pickle_global global)
+{
+    return v && v->kind == PICKLE_OBJECT && v->global == global;
+}
