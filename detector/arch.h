@@ -86,4 +86,13 @@ extern const struct arch arch_s3d;
 extern const char s3d_config[];
 extern const char s3d_preprocess[];
 
+extern const struct arch arch_s3dg;
+extern const char s3dg_config[];
+extern const char s3dg_preprocess[];
+
+extern const struct arch arch_r3d;
+extern const char r3d_18_config[];
+extern const char r2plus1d_18_config[];
+extern const char r3d_preprocess[];
+
 #endif
