@@ -1,4 +1,5 @@
-/* pairmill model: show what a detector's file holds, import published weights. */
+/* pairmill model: show what a detector's file holds, import published weights and look into them.
+ */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,11 +9,13 @@
 #include "detector/arch.h"
 #include "ops/command.h"
 #include "ops/model_import.h"
+#include "ops/model_tensors.h"
 
 static const char usage[] =
     "usage: pairmill model show [--size WIDTHxHEIGHT] [--frames N] [--vocabulary] FILE\n"
     "       pairmill model import FILE -o OUT.safetensors --arch NAME [--objects FILE]\n"
     "                      [--attributes FILE] [--eps NUMBER]\n"
+    "       pairmill model tensors FILE\n"
     "\n"
     "show prints a detector's architecture, parameters, cost for an image and vocabularies.\n"
     "  --size         of the image that the cost is for (default: 640x480)\n"
@@ -22,15 +25,29 @@ static const char usage[] =
     "import reads weights as they are published: .caffemodel, detectron2's .pkl, torch's .pth of\n"
     "any age, .safetensors.  It checks every tensor, folds batch normalisation, and stores\n"
     "vocabularies and preprocessing.  A file that asks to run code is refused.\n"
-    "  --arch         whose weights these are, one of:\n"
-    "                 %s\n"
+    "  --arch         whose weights these are, one of\n%s"
     "  --objects      names of what it tells apart, one a line, where it has none of its own\n"
     "  --attributes   the same for attributes\n"
-    "  --eps          of its batch normalisation, where it was trained with another than usual\n";
+    "  --eps          of its batch normalisation, where it was trained with another than usual\n"
+    "\n"
+    "tensors lists what such a file holds: name, type, shape, least, largest and mean value.\n";
 
+/* The architectures' names, some to a line. */
 static void print_usage(FILE *to)
 {
-    fprintf(to, usage, arch_names());
+    char lines[1000];
+    size_t n = 0;
+    const char *name = arch_names();
+    for (size_t column = 100; *name && n < sizeof lines - 100;) {
+        const size_t length = strcspn(name, " ");
+        const bool breaks = column + length > 90;
+        column = breaks ? 17 + length : column + 1 + length;
+        n += (size_t)snprintf(lines + n, sizeof lines - n, "%s%s%.*s", breaks && n ? "\n" : "",
+                              breaks ? "                 " : " ", (int)length, name);
+        name += length + (name[length] == ' ');
+    }
+    snprintf(lines + n, sizeof lines - n, "\n");
+    fprintf(to, usage, lines);
 }
 
 struct show_options {
@@ -227,6 +244,16 @@ static int run_import(int argc, char **argv)
     return EXIT_OK;
 }
 
+static int run_tensors(int argc, char **argv)
+{
+    if (argc != 2 || argv[1][0] == '-') {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    const int rc = model_tensors_print(argv[1]);
+    return rc ? command_fail("model tensors", rc) : EXIT_OK;
+}
+
 int cmd_model(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -235,6 +262,9 @@ int cmd_model(int argc, char **argv)
     }
     if (strcmp(what, "import") == 0) {
         return run_import(argc - 1, argv + 1);
+    }
+    if (strcmp(what, "tensors") == 0) {
+        return run_tensors(argc - 1, argv + 1);
     }
     const bool asked = strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0;
     print_usage(asked ? stdout : stderr);
