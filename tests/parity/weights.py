@@ -393,24 +393,78 @@ def check_butd(figures, program, folder):
     compare(figures, "butd, pkl", run(), folded)
 
 
+# ---- published files ----
+
+def read_varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            return value, at
+
+
+def read_fields(data):
+    """(number, value) of every field of a protobuf message."""
+    at = 0
+    while at < len(data):
+        key, at = read_varint(data, at)
+        if key & 7 == 0:
+            value, at = read_varint(data, at)
+        else:
+            n, at = read_varint(data, at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            value, at = data[at:at + n], at + n
+        yield key >> 3, value
+
+
+def read_caffemodel(path):
+    """{layer.weight or layer.bias: array}, as caffe.proto says."""
+    tensors = {}
+    for number, layer in read_fields(open(path, "rb").read()):
+        fields = list(read_fields(layer)) if number == 100 else []
+        blobs = [dict(read_fields(value)) for n, value in fields if n == 7]
+        for kind, blob in zip(("weight", "bias"), blobs):
+            packed, shape, at = dict(read_fields(blob[7]))[1], [], 0
+            while at < len(packed):
+                n, at = read_varint(packed, at)
+                shape.append(n)
+            tensors["%s.%s" % (dict(fields)[1].decode(), kind)] = \
+                np.frombuffer(blob[5], "<f4").reshape(shape)
+    return tensors
+
+
+def list_tensors(program, path):
+    """{name: (shape, least, largest, mean)} by `pairmill model tensors`."""
+    text = subprocess.run([program, "model", "tensors", path], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    return {r[0]: ([int(n) for n in r[2].split("x")],) + tuple(map(float, r[3:])) for r in rows}
+
+
+def check_published(figures, program, folder):
+    for name in ("facenet_pnet_legacy.pt", "mtcnn_det1.caffemodel", "mtcnn_det2.caffemodel"):
+        path = os.path.join(folder, name)
+        want = read_caffemodel(path) if name.endswith(".caffemodel") else \
+            {k: v.numpy() for k, v in torch.load(path, map_location="cpu").items()}
+        got = list_tensors(program, path)
+        figures.add("published tensors", len(set(got) ^ set(want)), 0, name)
+        for key in set(got) & set(want):
+            w, (shape, least, largest, mean) = want[key], got[key]
+            where = "%s: %s" % (name, key)
+            figures.add("published shapes", shape != list(w.shape), 0, where)
+            figures.add("published least, largest",
+                        [np.float32(least) - w.min(), np.float32(largest) - w.max()], 0, where)
+            figures.add("published means", mean - w.astype(np.float64).mean(), 1e-8, where)
+
+
 # ---- all of it ----
-
-def known(program):
-    text = subprocess.run([program, "model", "--help"], stdout=subprocess.PIPE, text=True).stdout
-    line = text.split("one of:\n")[1].split("\n")[0]
-    return [name.strip() for name in line.split(",")]
-
 
 def run(program, model=None, images=None):
     """Returns (passed, failed)."""
     torch.set_num_threads(1)
     figures = Figures()
-    there = known(program)
     with tempfile.TemporaryDirectory() as folder:
         for arch in NETWORKS:
-            if arch not in there:
-                figures.fail("architecture", arch, "is not in this pairmill")
-                continue
             forms = FORMS if arch == "s3d" else ("legacy",) if arch in ("resnet-101", "resnet-152") \
                 else ("zip", "legacy")
             network, want = check_network(figures, program, folder, arch, forms)
@@ -418,4 +472,9 @@ def run(program, model=None, images=None):
                 check_old_names(figures, program, folder, network, want)
         check_types(figures, program, folder)
         check_butd(figures, program, folder)
+    published = os.path.join(os.environ.get("PAIRMILL_DATA", ""), "detector", "weights")
+    if os.path.isdir(published):
+        check_published(figures, program, published)
+    else:
+        print("note: published files are read only where $PAIRMILL_DATA/detector/weights has them")
     return figures.report("weights")
