@@ -111,9 +111,9 @@ static bool last_convolution(const struct import *im, char *name)
     if (find(im, name, "weight")) {
         return true;
     }
-    for (int i = 9; i >= 0; i--) {
+    for (char i = '9'; i >= '0'; i--) {
         char inner[IMPORT_NAME_ROOM + 8];
-        snprintf(inner, sizeof inner, "%s.%d", name, i);
+        snprintf(inner, sizeof inner, "%s.%c", name, i);
         if (find(im, inner, "weight") && !find(im, inner, "running_mean")) {
             snprintf(name, IMPORT_NAME_ROOM, "%.*s", IMPORT_NAME_ROOM - 1, inner);
             return true;

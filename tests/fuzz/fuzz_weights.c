@@ -1,6 +1,6 @@
 /*
- * libFuzzer target: any bytes as a weight file.  It is refused in a sentence, or its arrays are what
- * they claim to be: every number can be read.
+ * libFuzzer target: any bytes as a weight file.  It is refused in a sentence, or its arrays are
+ * what they claim to be: every number can be read.
  *
  *     make build/fuzz/fuzz_weights && build/fuzz/fuzz_weights -max_total_time=60 CORPUS
  *
