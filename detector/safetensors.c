@@ -1,6 +1,7 @@
 #include "detector/safetensors.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/file.h"
@@ -10,6 +11,7 @@ enum { LENGTH_BYTES = 8, HEADER_LIMIT = 100 << 20, TENSOR_LIMIT = 1 << 16 };
 struct safetensors {
     char *path;
     struct view file;
+    bool mapped;    /* by safetensors_open() */
     json_t *header; /* owns every string handed out */
     size_t count;
     struct safetensors_tensor *tensor; /* [count], by name */
@@ -207,7 +209,7 @@ static int read_tensors(struct safetensors *st, size_t data_at)
     return rc;
 }
 
-int safetensors_open(const char *path, struct safetensors **out)
+int safetensors_read(const char *path, struct view file, struct safetensors **out)
 {
     struct safetensors *st = calloc(1, sizeof *st);
     if (!st || !(st->path = strdup(path))) {
@@ -215,8 +217,8 @@ int safetensors_open(const char *path, struct safetensors **out)
         return err_set(E_NOMEM, "no memory to open %s", path);
     }
     size_t data_at = 0;
-    int rc = file_map(path, &st->file);
-    rc = rc ? rc : parse_header(st, &data_at);
+    st->file = file;
+    int rc = parse_header(st, &data_at);
     rc = rc ? rc : check_metadata(st);
     rc = rc ? rc : read_tensors(st, data_at);
     if (rc) {
@@ -227,12 +229,30 @@ int safetensors_open(const char *path, struct safetensors **out)
     return 0;
 }
 
+int safetensors_open(const char *path, struct safetensors **out)
+{
+    struct view file;
+    int rc = file_map(path, &file);
+    if (rc) {
+        return rc;
+    }
+    rc = safetensors_read(path, file, out);
+    if (rc) {
+        file_unmap(file);
+    } else {
+        (*out)->mapped = true;
+    }
+    return rc;
+}
+
 void safetensors_close(struct safetensors *st)
 {
     if (!st) {
         return;
     }
-    file_unmap(st->file);
+    if (st->mapped) {
+        file_unmap(st->file);
+    }
     json_decref(st->header);
     free(st->tensor);
     free(st->path);

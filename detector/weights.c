@@ -225,15 +225,15 @@ static void strip_wrappers(struct weights *w)
     }
 }
 
-int weights_open(const char *path, struct weights **out)
+int weights_read(const char *path, struct view file, struct weights **out)
 {
     struct weights *w = calloc(1, sizeof *w);
     if (!w || !(w->path = strdup(path))) {
         free(w);
         return err_set(E_NOMEM, "no memory to open %s", path);
     }
-    int rc = file_map(path, &w->file);
-    rc = rc ? rc : read_file(w);
+    w->file = file;
+    int rc = read_file(w);
     rc = rc ? rc : sort_names(w);
     if (rc) {
         weights_close(w);
@@ -242,6 +242,22 @@ int weights_open(const char *path, struct weights **out)
     strip_wrappers(w);
     *out = w;
     return 0;
+}
+
+int weights_open(const char *path, struct weights **out)
+{
+    struct view file;
+    int rc = file_map(path, &file);
+    if (rc) {
+        return rc;
+    }
+    rc = weights_read(path, file, out);
+    if (rc) {
+        file_unmap(file);
+    } else {
+        (*out)->mapped = true;
+    }
+    return rc;
 }
 
 void weights_close(struct weights *w)
@@ -258,7 +274,9 @@ void weights_close(struct weights *w)
     free(w->array);
     free(w->owned);
     safetensors_close(w->safetensors);
-    file_unmap(w->file);
+    if (w->mapped) {
+        file_unmap(w->file);
+    }
     free(w->path);
     free(w);
 }
@@ -340,7 +358,7 @@ static bool type_of(const char *dtype, enum weights_type *type)
 
 int weights_read_safetensors(struct weights *w)
 {
-    int rc = safetensors_open(w->path, &w->safetensors);
+    int rc = safetensors_read(w->path, w->file, &w->safetensors);
     for (size_t i = 0; !rc && i < safetensors_count(w->safetensors); i++) {
         const struct safetensors_tensor *t = safetensors_at(w->safetensors, i);
         struct weights_array a = {.dims = t->dims, .data = t->data};

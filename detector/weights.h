@@ -60,6 +60,10 @@ struct weights;
 /* E_NO_FILE; E_TRUNCATED and E_FORMAT with what is wrong and where; E_CHECKSUM; E_MODEL for a file
  * that asks to run code, or holds no arrays. */
 int weights_open(const char *path, struct weights **out) MUST_CHECK;
+
+/* The same for bytes in memory, which must outlive the set; `path` is for messages. */
+int weights_read(const char *path, struct view file, struct weights **out) MUST_CHECK;
+
 void weights_close(struct weights *w);
 
 const char *weights_path(const struct weights *w);

@@ -1,5 +1,5 @@
 /*
- * What the readers of weight files share: each takes the mapped file and adds its arrays.
+ * What the readers of weight files share: each takes the file's bytes and adds its arrays.
  *
  * Adding a format: a file with its reader, declared here, and its row in weights.c.
  */
@@ -12,6 +12,7 @@
 struct weights {
     char *path;
     struct view file;
+    bool mapped; /* by weights_open() */
     struct weights_array *array; /* sorted by name once open */
     size_t count;
     size_t room;

@@ -11,7 +11,8 @@
 #include "common/buf.h"
 #include "detector/weights.h"
 
-/* Opens the bytes as a weight file. */
+/* Reads the bytes as a weight file, from a copy that ends where they end, so that AddressSanitizer
+ * sees a step beyond them; the copy lives until the next call. */
 int open_bytes(const struct buf *bytes, struct weights **out);
 
 /* Whether the bytes are refused with that code, by a sentence with `part` in it. */
