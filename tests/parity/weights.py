@@ -183,7 +183,7 @@ def read_safetensors(path):
             for name, t in header.items()}
 
 
-def import_file(program, path, arch, extra=()):
+def import_file(program, path, arch, extra=(), keep=False):
     """The imported tensors, or the program's sentence."""
     out = path + ".safetensors"
     done = subprocess.run([program, "model", "import", path, "-o", out, "--arch", arch, *extra],
@@ -191,7 +191,8 @@ def import_file(program, path, arch, extra=()):
     if done.returncode:
         return done.stderr.strip()
     tensors = read_safetensors(out)
-    os.unlink(out)
+    if not keep:
+        os.unlink(out)
     return tensors
 
 
@@ -253,6 +254,18 @@ def check_old_names(figures, program, folder, network, want):
         FORMS[form](path, state)
         compare(figures, "frcnn-r50-fpn, old names, " + form,
                 import_file(program, path, "frcnn-r50-fpn"), want)
+
+
+def check_names(figures, program, folder, network):
+    """The classes that torchvision names, background left out."""
+    path = os.path.join(folder, "weights")
+    torch.save(network.state_dict(), path)
+    import_file(program, path, "frcnn-r50-fpn", keep=True)
+    with open(path + ".safetensors", "rb") as f:
+        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+    names = json.loads(header["__metadata__"]["objects"])
+    want = V.detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]
+    figures.add("class names", names != want, 0, "frcnn-r50-fpn")
 
 
 # ---- bottom-up-attention ----
@@ -470,6 +483,7 @@ def run(program, model=None, images=None):
             network, want = check_network(figures, program, folder, arch, forms)
             if arch == "frcnn-r50-fpn":
                 check_old_names(figures, program, folder, network, want)
+                check_names(figures, program, folder, network)
         check_types(figures, program, folder)
         check_butd(figures, program, folder)
     published = os.path.join(os.environ.get("PAIRMILL_DATA", ""), "detector", "weights")

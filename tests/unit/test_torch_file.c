@@ -323,6 +323,27 @@ Test(torch_file, refuses_every_cut_and_survives_every_flipped_byte)
     file_release(&f);
 }
 
+/* As for files beyond 4 GB. */
+Test(torch_file, reads_zip64_directories)
+{
+    struct file f;
+    struct zip_plan z;
+    const struct tensor_plan t = plan_of(2, (unsigned[]){2, 3});
+    file_init(&f);
+    make_zip(&f, &t); /* for its pickle */
+    zip_begin(&z);
+    z.wide = true;
+    zip_add(&z, "archive/data.pkl", f.pickle.p, f.pickle.n);
+    zip_add(&z, "archive/data/0", numbers, sizeof numbers);
+    buf_reset(&f.bytes);
+    zip_end(&z, &f.bytes);
+    struct weights *w = open_or_fail(&f);
+    expect(w, "a", 6, (double[]){1, 2, 3, 4, 5, 6});
+    weights_close(w);
+    survive_damage(&f.bytes);
+    file_release(&f);
+}
+
 /* ---- numpy ---- */
 
 static void make_pkl(struct file *f, const char *dtype, const char *order, bool fortran,

@@ -237,43 +237,77 @@ void zip_begin(struct zip_plan *z)
     buf_init(&z->archive, 1 << 20);
     buf_init(&z->directory, 1 << 20);
     z->entries = 0;
+    z->wide = false;
 }
 
-static void put_zip_fields(struct buf *b, const char *name, const void *p, size_t n)
+static void put_zip_fields(struct buf *b, const char *name, const void *p, size_t n, bool wide)
 {
     put_le(b, 0, 2 + 2 + 2 + 2); /* flags, stored, time, date */
     put_le(b, crc32(0, p, (unsigned)n), 4);
-    put_le(b, n, 4);
-    put_le(b, n, 4);
+    put_le(b, wide ? UINT32_MAX : n, 4);
+    put_le(b, wide ? UINT32_MAX : n, 4);
     put_le(b, strlen(name), 2);
-    put_le(b, 0, 2); /* extra */
+    put_le(b, wide ? 4 + 3 * 8 : 0, 2); /* extra */
+}
+
+/* The extra field with sizes and offset. */
+static void put_extra64(struct buf *b, size_t n, size_t at)
+{
+    put_le(b, 1, 2);
+    put_le(b, 3 * 8, 2);
+    put_le(b, n, 8);
+    put_le(b, n, 8);
+    put_le(b, at, 8);
 }
 
 void zip_add(struct zip_plan *z, const char *name, const void *p, size_t n)
 {
     const size_t at = z->archive.n;
     put(&z->archive, "PK\3\4\0\0", 6);
-    put_zip_fields(&z->archive, name, p, n);
+    put_zip_fields(&z->archive, name, p, n, false);
     put(&z->archive, name, strlen(name));
     put(&z->archive, p, n);
     put(&z->directory, "PK\1\2\0\0\0\0", 8);
-    put_zip_fields(&z->directory, name, p, n);
+    put_zip_fields(&z->directory, name, p, n, z->wide);
     put_le(&z->directory, 0, 2 + 2 + 2); /* comment, disk, attributes */
     put_le(&z->directory, 0, 4);
-    put_le(&z->directory, at, 4);
+    put_le(&z->directory, z->wide ? UINT32_MAX : at, 4);
     put(&z->directory, name, strlen(name));
+    if (z->wide) {
+        put_extra64(&z->directory, n, at);
+    }
     z->entries++;
+}
+
+/* The records that Zip64 has before the end. */
+static void put_end64(const struct zip_plan *z, struct buf *out)
+{
+    const size_t at = out->n;
+    put(out, "PK\6\6", 4);
+    put_le(out, 44, 8); /* bytes that follow */
+    put_le(out, 0, 2 + 2);
+    put_le(out, 0, 4 + 4);
+    put_le(out, z->entries, 8);
+    put_le(out, z->entries, 8);
+    put_le(out, z->directory.n, 8);
+    put_le(out, z->archive.n, 8);
+    put(out, "PK\6\7\0\0\0\0", 8);
+    put_le(out, at, 8);
+    put_le(out, 1, 4);
 }
 
 void zip_end(struct zip_plan *z, struct buf *out)
 {
     put(out, z->archive.p, z->archive.n);
     put(out, z->directory.p, z->directory.n);
+    if (z->wide) {
+        put_end64(z, out);
+    }
     put(out, "PK\5\6\0\0\0\0", 8);
-    put_le(out, z->entries, 2);
-    put_le(out, z->entries, 2);
-    put_le(out, z->directory.n, 4);
-    put_le(out, z->archive.n, 4);
+    put_le(out, z->wide ? UINT16_MAX : z->entries, 2);
+    put_le(out, z->wide ? UINT16_MAX : z->entries, 2);
+    put_le(out, z->wide ? UINT32_MAX : z->directory.n, 4);
+    put_le(out, z->wide ? UINT32_MAX : z->archive.n, 4);
     put_le(out, 0, 2);
     buf_release(&z->archive);
     buf_release(&z->directory);

@@ -78,6 +78,7 @@ struct zip_plan {
     struct buf archive;
     struct buf directory;
     unsigned entries;
+    bool wide; /* in the form of Zip64: every size and offset in 64 bits */
 };
 
 void zip_begin(struct zip_plan *z);
