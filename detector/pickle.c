@@ -43,6 +43,7 @@ struct machine {
     size_t *mark;
     size_t marks;
     size_t mark_room;
+    size_t copied; /* what calls made of what was there already */
     bool stopped;
 };
 
@@ -564,6 +565,18 @@ static int own(struct machine *m, void *bytes)
     return 0;
 }
 
+/* A call's result is made of values that other calls may share, so it could cost more than the file
+ * paid for: all of them together may have as many bytes or pairs as the file has bytes. */
+static int may_copy(struct machine *m, size_t n)
+{
+    const size_t limit = (size_t)(m->end - m->begin);
+    if (n > limit - m->copied) {
+        return malformed(m, "makes more of its values than it has");
+    }
+    m->copied += n;
+    return 0;
+}
+
 /* _codecs.encode(text, "latin1"): the code points, all below 256, as bytes. */
 static int encode_latin1(struct machine *m, const struct pickle_value *arguments,
                          struct pickle_value *out)
@@ -573,14 +586,15 @@ static int encode_latin1(struct machine *m, const struct pickle_value *arguments
         !pickle_is_text(pickle_item(arguments, 1), "latin1")) {
         return malformed(m, "encodes in another way than latin1");
     }
+    int rc = may_copy(m, text->bytes.n + 1);
+    if (rc) {
+        return rc;
+    }
     const unsigned char *c = text->bytes.p;
     const unsigned char *end = c + text->bytes.n;
     unsigned char *bytes = malloc(text->bytes.n + 1);
     size_t n = 0;
-    if (!bytes) {
-        return no_memory(m);
-    }
-    const int rc = own(m, bytes);
+    rc = bytes ? own(m, bytes) : no_memory(m);
     if (rc) {
         return rc;
     }
@@ -605,7 +619,7 @@ static int fill_dict(struct machine *m, const struct pickle_value *pairs, struct
     memset(out, 0, sizeof *out);
     out->kind = PICKLE_DICT;
     const size_t height = m->stack.n;
-    int rc = 0;
+    int rc = pairs && is_list(pairs) ? may_copy(m, pairs->list.n) : 0;
     for (size_t i = 0; pairs && pickle_item(pairs, i) && !rc; i++) {
         const struct pickle_value *pair = pickle_item(pairs, i);
         if (!is_list(pair) || pair->list.n != 2) {

@@ -195,6 +195,20 @@ static int by_name(const void *a, const void *b)
     return strcmp(s->name, t->name);
 }
 
+/* Arrays may share their bytes, but then an importer would write more than it reads; nobody's
+ * weights have more numbers than bytes. */
+static int check_size(const struct weights *w)
+{
+    uint64_t numbers = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->array[i].count > w->file.n - numbers) {
+            return err_set(E_FORMAT, "%s claims more numbers than it has bytes", w->path);
+        }
+        numbers += w->array[i].count;
+    }
+    return 0;
+}
+
 static int sort_names(struct weights *w)
 {
     if (w->count == 0) {
@@ -234,6 +248,7 @@ int weights_read(const char *path, struct view file, struct weights **out)
     }
     w->file = file;
     int rc = read_file(w);
+    rc = rc ? rc : check_size(w);
     rc = rc ? rc : sort_names(w);
     if (rc) {
         weights_close(w);

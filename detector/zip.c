@@ -180,11 +180,16 @@ static int read_entries(struct zip *z, struct view file, const struct directory 
         return err_set(E_NOMEM, "%s: no memory for its %llu entries", z->path,
                        (unsigned long long)d->entries);
     }
+    size_t bytes = 0;
     for (; z->count < d->entries; z->count++) {
         const int rc = read_entry(z, file, &at, &z->entry[z->count]);
         if (rc) {
             return rc;
         }
+        if (z->entry[z->count].bytes.n > file.n - bytes) {
+            return damaged(z, "its entries overlap");
+        }
+        bytes += z->entry[z->count].bytes.n;
     }
     qsort(z->entry, z->count, sizeof *z->entry, by_name);
     for (size_t i = 1; i < z->count; i++) {

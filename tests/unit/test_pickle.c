@@ -173,3 +173,35 @@ Test(pickle, refuses_programs_that_make_no_sense)
             E_TRUNCATED, "cut short");
     REFUSES("", E_TRUNCATED, "cut short");
 }
+
+/* A text of 100 bytes that is encoded again and again, and a list of pairs made a dict as often. */
+Test(pickle, refuses_calls_that_multiply_what_the_file_has)
+{
+    static const struct {
+        const char *module;
+        const char *name;
+    } calls[] = {{"_codecs", "encode"}, {"collections", "OrderedDict"}};
+    for (int dict = 0; dict < 2; dict++) {
+        struct buf b;
+        struct pickle *p = NULL;
+        char text[101] = "";
+        buf_init(&b, 10000);
+        pickle_begin(&b);
+        pickle_global(&b, calls[dict].module, calls[dict].name);
+        pickle_op(&b, "q\x01");
+        pickle_op(&b, dict ? "](" : "(");
+        for (int i = 0; dict && i < 100; i++) {
+            pickle_op(&b, "NN\x86");
+        }
+        pickle_text(&b, memset(text, 'a', 100));
+        pickle_text(&b, "latin1");
+        pickle_op(&b, dict ? "00e\x85q\x02" : "tq\x02");
+        for (int i = 0; i < 100; i++) {
+            pickle_op(&b, "h\x01h\x02R");
+        }
+        pickle_op(&b, ".");
+        cr_assert_eq(pickle_read(buf_view(&b), "FILE", &p), E_FORMAT);
+        cr_assert(strstr(err_text(), "makes more of its values than it has"), "%s", err_text());
+        buf_release(&b);
+    }
+}

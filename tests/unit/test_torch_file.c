@@ -1,5 +1,6 @@
 /* torch's two file formats and numpy's pickles, on files written by hand. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "weights_fixture.h"
 
@@ -320,6 +321,29 @@ Test(torch_file, refuses_every_cut_and_survives_every_flipped_byte)
     survive_damage(&f.bytes);
     make_legacy(&f, &t);
     survive_damage(&f.bytes);
+    file_release(&f);
+}
+
+/* A hundred names for one storage would become a hundred arrays. */
+Test(torch_file, refuses_arrays_that_multiply_what_the_file_has)
+{
+    struct file f;
+    const unsigned many = 10000;
+    struct tensor_plan t = plan_of(1, &many);
+    file_init(&f);
+    t.elements = many;
+    cr_assert_eq(buf_append_zeros(&f.storage, many * sizeof(float)), 0);
+    pickle_begin(&f.pickle);
+    pickle_op(&f.pickle, "}(");
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "a%d", i);
+        pickle_text(&f.pickle, name);
+        pickle_tensor(&f.pickle, &t);
+    }
+    pickle_op(&f.pickle, "u.");
+    torch_zip(&f.bytes, &f.pickle, 1, &f.storage);
+    refuses_bytes(&f.bytes, E_FORMAT, "claims more numbers than it has bytes");
     file_release(&f);
 }
 
