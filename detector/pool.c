@@ -31,8 +31,8 @@ static int axis_out(const struct axis *a, bool ceil, int in)
         return ceil; /* a window larger than the image is clipped to it, or there is none */
     }
     int out = (span + (ceil ? a->stride - 1 : 0)) / a->stride + 1;
-    if (ceil && a->pad && (out - 1) * a->stride >= in + a->pad) {
-        out--; /* the last window would begin in the padding */
+    if (ceil && (out - 1) * a->stride >= in + a->pad) {
+        out--; /* the last window would begin behind the image */
     }
     return out;
 }
