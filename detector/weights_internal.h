@@ -12,7 +12,7 @@
 struct weights {
     char *path;
     struct view file;
-    bool mapped; /* by weights_open() */
+    bool mapped;                 /* by weights_open() */
     struct weights_array *array; /* sorted by name once open */
     size_t count;
     size_t room;

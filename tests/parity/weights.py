@@ -7,6 +7,7 @@ modules are watched while the network runs.  The bottom-up-attention network, wh
 not have, is written as Caffe's protobuf and with the names of its two ports.
 """
 import collections
+import glob
 import json
 import os
 import pickle
@@ -454,9 +455,14 @@ def list_tensors(program, path):
     return {r[0]: ([int(n) for n in r[2].split("x")],) + tuple(map(float, r[3:])) for r in rows}
 
 
-def check_published(figures, program, folder):
+def check_published(figures, program):
+    """Real files, where they are somewhere in $PAIRMILL_DATA."""
+    data = os.environ.get("PAIRMILL_DATA", "no data")
     for name in ("facenet_pnet_legacy.pt", "mtcnn_det1.caffemodel", "mtcnn_det2.caffemodel"):
-        path = os.path.join(folder, name)
+        path = next(glob.iglob(os.path.join(data, "**", name), recursive=True), None)
+        if not path:
+            print("note: %s is not in $PAIRMILL_DATA, so it is not read" % name)
+            continue
         want = read_caffemodel(path) if name.endswith(".caffemodel") else \
             {k: v.numpy() for k, v in torch.load(path, map_location="cpu").items()}
         got = list_tensors(program, path)
@@ -486,9 +492,5 @@ def run(program, model=None, images=None):
                 check_names(figures, program, folder, network)
         check_types(figures, program, folder)
         check_butd(figures, program, folder)
-    published = os.path.join(os.environ.get("PAIRMILL_DATA", ""), "detector", "weights")
-    if os.path.isdir(published):
-        check_published(figures, program, published)
-    else:
-        print("note: published files are read only where $PAIRMILL_DATA/detector/weights has them")
+    check_published(figures, program)
     return figures.report("weights")
