@@ -3,15 +3,13 @@
 Each network of torchvision gets random weights and random normalisation, is saved in every form that
 people have on disk, and imported.  What comes out must be, bit for bit, numpy's folding in double
 precision rounded once.  Which normalisation follows which convolution is not told by names here: the
-modules are watched while the network runs.  The bottom-up-attention network, which torchvision does
-not have, is written as Caffe's protobuf and with the names of its two ports.
+modules are watched while the network runs.  What torchvision does not have is in c4_weights.py.
 """
 import collections
 import glob
 import json
 import os
 import pickle
-import struct
 import subprocess
 import tempfile
 
@@ -19,7 +17,9 @@ import numpy as np
 import torch
 import torchvision
 
+import c4_weights
 from figures import Figures
+from weight_files import compare, import_file, read_header, write_safetensors
 
 V = torchvision.models
 
@@ -102,20 +102,6 @@ def plain(state):
 
 # ---- files ----
 
-def write_safetensors(path, tensors):
-    names = {np.dtype("f4"): "F32", np.dtype("f2"): "F16", np.dtype("f8"): "F64",
-             np.dtype("i8"): "I64"}
-    header, at = {}, 0
-    for name, t in tensors.items():
-        header[name] = {"dtype": names[t.dtype], "shape": t.shape, "data_offsets": [at, at + t.nbytes]}
-        at += t.nbytes
-    text = json.dumps(header).encode()
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text)
-        for t in tensors.values():
-            f.write(np.ascontiguousarray(t).tobytes())
-
-
 def save_torch(legacy=False, **options):
     return lambda path, state: torch.save(state, path, _use_new_zipfile_serialization=not legacy,
                                           **options)
@@ -173,40 +159,7 @@ FORMS = {
 }
 
 
-# ---- comparing ----
-
-def read_safetensors(path):
-    with open(path, "rb") as f:
-        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
-        data = f.read()
-    header.pop("__metadata__", None)
-    return {name: np.frombuffer(data[slice(*t["data_offsets"])], "<f4").reshape(t["shape"])
-            for name, t in header.items()}
-
-
-def import_file(program, path, arch, extra=(), keep=False):
-    """The imported tensors, or the program's sentence."""
-    out = path + ".safetensors"
-    done = subprocess.run([program, "model", "import", path, "-o", out, "--arch", arch, *extra],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        return done.stderr.strip()
-    tensors = read_safetensors(out)
-    if not keep:
-        os.unlink(out)
-    return tensors
-
-
-def compare(figures, what, got, want):
-    """Bit for bit; each tensor that is missing, extra or different counts."""
-    if isinstance(got, str):
-        figures.fail("import", what, got)
-        return
-    wrong = [k for k in want if k not in got or got[k].shape != want[k].shape or
-             got[k].tobytes() != want[k].astype(np.float32).tobytes()]
-    wrong += [k for k in got if k not in want]
-    figures.add("tensors that differ", len(wrong), 0, "%s: %s" % (what, wrong[:3]))
-
+# ---- checks ----
 
 def check_network(figures, program, folder, arch, forms):
     build, shape, eps = NETWORKS[arch]
@@ -262,149 +215,9 @@ def check_names(figures, program, folder, network):
     path = os.path.join(folder, "weights")
     torch.save(network.state_dict(), path)
     import_file(program, path, "frcnn-r50-fpn", keep=True)
-    with open(path + ".safetensors", "rb") as f:
-        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
-    names = json.loads(header["__metadata__"]["objects"])
+    names = json.loads(read_header(path + ".safetensors")[0]["__metadata__"]["objects"])
     want = V.detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]
     figures.add("class names", names != want, 0, "frcnn-r50-fpn")
-
-
-# ---- bottom-up-attention ----
-
-def varint(n):
-    out = b""
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
-
-
-def field(number, payload):
-    return varint(number << 3 | 2) + varint(len(payload)) + payload
-
-
-def caffe_layer(name, kind, blobs):
-    body = field(1, name.encode()) + field(2, kind.encode())
-    for b in blobs:
-        shape = field(7, field(1, b"".join(varint(n) for n in b.shape)))
-        body += field(7, shape + field(5, b.astype("<f4").tobytes()))
-    return field(100, body)
-
-
-def butd_blocks():
-    """(Caffe's block, the ports' block, in, narrow) of every bottleneck."""
-    width = 64
-    for stage, count, narrow in ((2, 3, 64), (3, 4, 128), (4, 23, 256), (5, 3, 512)):
-        for i in range(count):
-            letter = "b%d" % i if stage in (3, 4) and i else "abc"[i]
-            where = "roi_heads" if stage == 5 else "backbone"
-            yield "res%d%s" % (stage, letter), "%s.res%d.%d" % (where, stage, i), width, narrow
-            width = 4 * narrow
-
-
-def butd_layers():
-    """(Caffe's name, the ports' name, weight's shape, normalised) of every layer."""
-    yield "conv1", "backbone.stem.conv1", (64, 3, 7, 7), True
-    for caffe, port, width, narrow in butd_blocks():
-        if width != 4 * narrow:
-            yield caffe + "_branch1", port + ".shortcut", (4 * narrow, width, 1, 1), True
-        yield caffe + "_branch2a", port + ".conv1", (narrow, width, 1, 1), True
-        yield caffe + "_branch2b", port + ".conv2", (narrow, narrow, 3, 3), True
-        yield caffe + "_branch2c", port + ".conv3", (4 * narrow, narrow, 1, 1), True
-    rpn, box = "proposal_generator.rpn_head.", "roi_heads.box_predictor."
-    yield "rpn_conv/3x3", rpn + "conv", (512, 1024, 3, 3), False
-    yield "rpn_cls_score", rpn + "objectness_logits", (24, 512, 1, 1), False
-    yield "rpn_bbox_pred", rpn + "anchor_deltas", (48, 512, 1, 1), False
-    yield "cls_score", box + "cls_score", (1601, 2048), False
-    yield "bbox_pred", box + "bbox_pred", (6404, 2048), False
-    yield "cls_embedding", box + "cls_embed", (1601, 256), None  # no bias
-    yield "fc_attr", box + "attr_linear1", (512, 2304), False
-    yield "attr_score", box + "attr_linear2", (401, 512), False
-
-
-def draw_butd():
-    """{Caffe's name: its weight, and bias or normalisation}; and what is wanted of it."""
-    draw = np.random.default_rng(5)
-    weights, want = {}, {}
-    for caffe, port, shape, normalised in butd_layers():
-        parts = {"weight": draw.standard_normal(shape, np.float32)}
-        want[caffe + ".weight"] = parts["weight"]
-        if normalised:
-            for kind, low, high in (("gamma", .5, 1.5), ("beta", -1, 1), ("mean", -1, 1), ("var", .5, 2)):
-                parts[kind] = draw.uniform(low, high, shape[0]).astype(np.float32)
-        elif normalised is not None:
-            parts["bias"] = want[caffe + ".bias"] = draw.standard_normal(shape[0], np.float32)
-        weights[caffe] = parts
-    return weights, want
-
-
-def butd_norm(caffe):
-    rest = caffe[3:] if caffe.startswith("res") else "_" + caffe
-    return "bn" + rest, "scale" + rest
-
-
-def folded_butd(weights, want, factor):
-    """Caffe keeps sums: mean and variance are what is stored, divided by the factor."""
-    want = dict(want)
-    for caffe, p in weights.items():
-        if "gamma" not in p:
-            continue
-        one = 1 / np.float64(factor)
-        scale = p["gamma"].astype(np.float64) / np.sqrt(one * p["var"].astype(np.float64) + 1e-5)
-        shape = (-1,) + (1,) * (p["weight"].ndim - 1)
-        want[caffe + ".weight"] = p["weight"].astype(np.float64) * scale.reshape(shape)
-        want[caffe + ".bias"] = p["beta"].astype(np.float64) - one * p["mean"].astype(np.float64) * scale
-    return want
-
-
-def write_caffemodel(path, weights, factor):
-    with open(path, "wb") as f:
-        f.write(field(1, b"VGG_ResNet"))
-        for caffe, p in weights.items():
-            kind = "Convolution" if p["weight"].ndim == 4 else "InnerProduct"
-            f.write(caffe_layer(caffe, kind, [p["weight"]] + [p[k] for k in ("bias",) if k in p]))
-            if "gamma" in p:
-                bn, scale = butd_norm(caffe)
-                f.write(caffe_layer(bn, "BatchNorm", [p["mean"], p["var"], np.array([factor])]))
-                f.write(caffe_layer(scale, "Scale", [p["gamma"], p["beta"]]))
-
-
-def port_state(weights):
-    state = collections.OrderedDict()
-    for caffe, port, _, _ in butd_layers():
-        p = weights[caffe]
-        state[port + ".weight"] = p["weight"]
-        if "bias" in p:
-            state[port + ".bias"] = p["bias"]
-        for kind, ours in (("weight", "gamma"), ("bias", "beta"), ("running_mean", "mean"),
-                           ("running_var", "var")):
-            if ours in p:
-                state["%s.norm.%s" % (port, kind)] = p[ours]
-    state["proposal_generator.anchor_generator.cell_anchors.0"] = np.zeros((12, 4), np.float32)
-    return state
-
-
-def check_butd(figures, program, folder):
-    weights, want = draw_butd()
-    path = os.path.join(folder, "weights")
-    vocabularies = []
-    for kind, n in (("objects", 1600), ("attributes", 400)):
-        names = os.path.join(folder, kind)
-        with open(names, "w") as f:
-            f.write("\n".join("%s %d" % (kind, i) for i in range(n)))
-        vocabularies += ["--" + kind, names]
-    run = lambda: import_file(program, path, "butd-r101-c4", vocabularies)
-    for factor in (1.0, 999.98236):
-        write_caffemodel(path, weights, np.float32(factor))
-        compare(figures, "butd, caffemodel / %g" % factor, run(),
-                folded_butd(weights, want, np.float32(factor)))
-    folded = folded_butd(weights, want, 1)
-    state = port_state(weights)
-    torch.save({"model": {k: torch.from_numpy(v) for k, v in state.items()}}, path)
-    compare(figures, "butd, MILVLG's names", run(), folded)
-    with open(path, "wb") as f:
-        pickle.dump({"model": state, "__author__": "someone", "matching_heuristics": True}, f, 2)
-    compare(figures, "butd, pkl", run(), folded)
 
 
 # ---- published files ----
@@ -491,6 +304,6 @@ def run(program, model=None, images=None):
                 check_old_names(figures, program, folder, network, want)
                 check_names(figures, program, folder, network)
         check_types(figures, program, folder)
-        check_butd(figures, program, folder)
+        c4_weights.check(figures, program, folder)
     check_published(figures, program)
     return figures.report("weights")
