@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "detector/pickle_names.h"
 
 enum { CHUNK = 1024, NAME_ROOM = 80 };
 
@@ -45,47 +46,6 @@ struct machine {
     size_t mark_room;
     size_t copied; /* what calls made of what was there already */
     bool stopped;
-};
-
-/* ---- what may be named ---- */
-
-static const struct allowed {
-    const char *module;
-    const char *name;
-    enum pickle_global global;
-    enum weights_type storage_type;
-} allowed[] = {
-    {"collections", "OrderedDict", GLOBAL_ORDERED_DICT, 0},
-    {"_codecs", "encode", GLOBAL_ENCODE, 0}, /* bytes, in protocol 2 */
-    {"__builtin__", "bytes", GLOBAL_BYTES, 0},
-    {"builtins", "bytes", GLOBAL_BYTES, 0},
-    {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR, 0},
-    {"torch._utils", "_rebuild_tensor_v2", GLOBAL_REBUILD_TENSOR, 0},
-    {"torch._utils", "_rebuild_parameter", GLOBAL_REBUILD_PARAMETER, 0},
-    {"torch", "Size", GLOBAL_SIZE, 0},
-    {"torch", "FloatStorage", GLOBAL_STORAGE, WEIGHTS_F32},
-    {"torch", "HalfStorage", GLOBAL_STORAGE, WEIGHTS_F16},
-    {"torch", "BFloat16Storage", GLOBAL_STORAGE, WEIGHTS_BF16},
-    {"torch", "DoubleStorage", GLOBAL_STORAGE, WEIGHTS_F64},
-    {"torch", "LongStorage", GLOBAL_STORAGE, WEIGHTS_I64},
-    {"torch", "IntStorage", GLOBAL_STORAGE, WEIGHTS_I32},
-    {"torch", "ShortStorage", GLOBAL_STORAGE, WEIGHTS_I16},
-    {"torch", "CharStorage", GLOBAL_STORAGE, WEIGHTS_I8},
-    {"torch", "ByteStorage", GLOBAL_STORAGE, WEIGHTS_U8},
-    {"torch", "BoolStorage", GLOBAL_STORAGE, WEIGHTS_BOOL},
-    {"numpy.core.multiarray", "_reconstruct", GLOBAL_RECONSTRUCT, 0},
-    {"numpy._core.multiarray", "_reconstruct", GLOBAL_RECONSTRUCT, 0}, /* numpy 2 */
-    {"numpy.core.numeric", "_frombuffer", GLOBAL_FROM_BUFFER, 0},
-    {"numpy._core.numeric", "_frombuffer", GLOBAL_FROM_BUFFER, 0},
-    {"numpy", "ndarray", GLOBAL_NDARRAY, 0},
-    {"numpy", "dtype", GLOBAL_DTYPE, 0},
-    {"numpy.core.multiarray", "scalar", GLOBAL_INERT, 0},
-    {"numpy._core.multiarray", "scalar", GLOBAL_INERT, 0},
-    {"collections", "Counter", GLOBAL_INERT, 0}, /* a scheduler's milestones */
-    {"argparse", "Namespace", GLOBAL_INERT, 0},  /* the options of a training */
-    {"torch", "device", GLOBAL_INERT, 0},
-    {"torch", "float32", GLOBAL_INERT, 0},
-    {"torch", "float16", GLOBAL_INERT, 0},
 };
 
 /* ---- errors ---- */
@@ -505,19 +465,17 @@ static int op_get(struct machine *m, int bytes)
 
 static int push_global(struct machine *m, struct view module, struct view name)
 {
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
-        if (view_equal(view_str(allowed[i].module), module) &&
-            view_equal(view_str(allowed[i].name), name)) {
-            struct pickle_value *v;
-            const int rc = push_new(m, PICKLE_GLOBAL, &v);
-            if (!rc) {
-                v->global = allowed[i].global;
-                v->storage_type = allowed[i].storage_type;
-            }
-            return rc;
-        }
+    const struct pickle_name *known = pickle_name_find(module, name);
+    struct pickle_value *v;
+    if (!known) {
+        return refuse(m, module, name);
     }
-    return refuse(m, module, name);
+    const int rc = push_new(m, PICKLE_GLOBAL, &v);
+    if (!rc) {
+        v->global = known->global;
+        v->storage_type = known->storage_type;
+    }
+    return rc;
 }
 
 static int op_global(struct machine *m, int arg)
@@ -843,40 +801,4 @@ const struct pickle_value *pickle_persistent(const struct pickle *p, size_t i)
 void *pickle_take_owned(struct pickle *p)
 {
     return p->owned_count ? p->owned[--p->owned_count] : NULL;
-}
-
-bool pickle_is_text(const struct pickle_value *v, const char *text)
-{
-    return v && (v->kind == PICKLE_TEXT || v->kind == PICKLE_BYTES) &&
-           view_equal(v->bytes, view_str(text));
-}
-
-const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key)
-{
-    for (size_t i = 0; dict && dict->kind == PICKLE_DICT && i + 1 < dict->list.n; i += 2) {
-        if (pickle_is_text(dict->list.item[i], key)) {
-            return dict->list.item[i + 1];
-        }
-    }
-    return NULL;
-}
-
-const struct pickle_value *pickle_item(const struct pickle_value *v, size_t i)
-{
-    const bool has = v && (v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST) && i < v->list.n;
-    return has ? v->list.item[i] : NULL;
-}
-
-bool pickle_size_of(const struct pickle_value *v, uint64_t *out)
-{
-    if (!v || v->kind != PICKLE_INT || v->integer < 0) {
-        return false;
-    }
-    *out = (uint64_t)v->integer;
-    return true;
-}
-
-bool pickle_is_object(const struct pickle_value *v, enum pickle_global global)
-{
-    return v && v->kind == PICKLE_OBJECT && v->global == global;
 }

@@ -41,10 +41,11 @@ static int parse_header(struct safetensors *st, size_t *data_at)
     }
     const uint64_t n = get_le64(st->file.p);
     if (n > HEADER_LIMIT) {
-        return err_set(E_FORMAT,
-                       "%s is not a safetensors file: its header would be %llu bytes long (the "
-                       "format allows %d)",
-                       st->path, (unsigned long long)n, HEADER_LIMIT);
+        return err_set(
+            E_FORMAT,
+            "%s is not a safetensors file, as models are; pairmill model import makes one "
+            "of a .pth, .pkl or .caffemodel",
+            st->path);
     }
     if (n > st->file.n - LENGTH_BYTES) {
         return err_set(E_TRUNCATED, "%s is cut short: its header of %llu bytes does not fit in %zu",
