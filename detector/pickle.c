@@ -1,52 +1,11 @@
 #include "detector/pickle.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/array.h"
-#include "detector/pickle_names.h"
-
-enum { CHUNK = 1024, NAME_ROOM = 80 };
-
-struct chunk {
-    struct chunk *next;
-    size_t n;
-    struct pickle_value value[CHUNK];
-};
-
-struct pointers {
-    struct pickle_value **p;
-    size_t n;
-    size_t room;
-};
-
-struct pickle {
-    struct chunk *chunks;
-    size_t values;
-    struct pickle_value *root;
-    size_t size;
-    struct pointers persistent;
-    void **owned;
-    size_t owned_count;
-};
-
-/* The machine while it runs. Marks are heights of the stack. */
-struct machine {
-    struct pickle *pickle;
-    const char *path;
-    const unsigned char *begin;
-    const unsigned char *at;
-    const unsigned char *end;
-    struct pointers stack;
-    struct pointers memo; /* NULL where nothing was put */
-    size_t *mark;
-    size_t marks;
-    size_t mark_room;
-    size_t copied; /* what calls made of what was there already */
-    bool stopped;
-};
+#include "detector/pickle_internal.h"
 
 /* ---- errors ---- */
 
@@ -61,36 +20,14 @@ static int cut_short(const struct machine *m)
                    m->path, (size_t)(m->end - m->begin));
 }
 
-static int malformed(const struct machine *m, const char *why)
+int pickle_malformed(const struct machine *m, const char *why)
 {
     return err_set(E_FORMAT, "%s holds a pickle that %s, at byte %zu", m->path, why, offset(m));
 }
 
-static int no_memory(const struct machine *m)
+int pickle_no_memory(const struct machine *m)
 {
     return err_set(E_NOMEM, "%s: no memory for its pickle", m->path);
-}
-
-/* A name from the file, fit for a message. */
-static const char *printable(struct view name, char *room)
-{
-    const size_t n = name.n < NAME_ROOM - 1 ? name.n : NAME_ROOM - 1;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = ((const unsigned char *)name.p)[i];
-        room[i] = isgraph(c) ? (char)c : '?';
-    }
-    room[n] = '\0';
-    return room;
-}
-
-static int refuse(const struct machine *m, struct view module, struct view name)
-{
-    char a[NAME_ROOM];
-    char b[NAME_ROOM];
-    return err_set(E_MODEL,
-                   "%s asks to run %s.%s; refused: only arrays, names and numbers are read (with "
-                   "torch, save the state_dict alone)",
-                   m->path, printable(module, a), printable(name, b));
 }
 
 /* ---- memory ---- */
@@ -103,7 +40,7 @@ static int reserve(const struct machine *m, struct pointers *to, size_t more)
         const size_t room = needed > 2 * to->room ? needed : 2 * to->room;
         struct pickle_value **bigger = reallocarray(to->p, room, sizeof *bigger);
         if (!bigger) {
-            return no_memory(m);
+            return pickle_no_memory(m);
         }
         to->p = bigger;
         to->room = room;
@@ -111,7 +48,7 @@ static int reserve(const struct machine *m, struct pointers *to, size_t more)
     return 0;
 }
 
-static int append(const struct machine *m, struct pointers *to, struct pickle_value *v)
+int pickle_append(const struct machine *m, struct pointers *to, struct pickle_value *v)
 {
     const int rc = reserve(m, to, 1);
     if (!rc) {
@@ -120,16 +57,16 @@ static int append(const struct machine *m, struct pointers *to, struct pickle_va
     return rc;
 }
 
-static int new_value(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
+int pickle_new_value(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
 {
     struct pickle *p = m->pickle;
     if (p->values == PICKLE_VALUES_MAX) {
-        return malformed(m, "holds more values than weights ever have");
+        return pickle_malformed(m, "holds more values than weights ever have");
     }
     if (!p->chunks || p->chunks->n == CHUNK) {
         struct chunk *c = malloc(sizeof *c);
         if (!c) {
-            return no_memory(m);
+            return pickle_no_memory(m);
         }
         c->next = p->chunks;
         c->n = 0;
@@ -142,13 +79,12 @@ static int new_value(struct machine *m, enum pickle_kind kind, struct pickle_val
     return 0;
 }
 
-static bool is_list(const struct pickle_value *v)
+bool pickle_is_list(const struct pickle_value *v)
 {
     return v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_DICT;
 }
 
-/* Appends stack[from..] to a list, a tuple or a dict, and takes them off the stack. */
-static int move_items(struct machine *m, size_t from, struct pickle_value *to)
+int pickle_move_items(struct machine *m, size_t from, struct pickle_value *to)
 {
     struct pointers items = {to->list.item, to->list.n, to->list.room};
     const size_t n = m->stack.n - from;
@@ -166,22 +102,21 @@ static int move_items(struct machine *m, size_t from, struct pickle_value *to)
 
 /* ---- stack ---- */
 
-static int push_new(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
+int pickle_push(struct machine *m, enum pickle_kind kind, struct pickle_value **out)
 {
-    const int rc = new_value(m, kind, out);
-    return rc ? rc : append(m, &m->stack, *out);
+    const int rc = pickle_new_value(m, kind, out);
+    return rc ? rc : pickle_append(m, &m->stack, *out);
 }
 
-/* The value `depth` below the top; NULL where the stack, down to its last mark, is too short. */
-static struct pickle_value *peek(const struct machine *m, size_t depth)
+struct pickle_value *pickle_peek(const struct machine *m, size_t depth)
 {
     const size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
     return m->stack.n - floor > depth ? m->stack.p[m->stack.n - 1 - depth] : NULL;
 }
 
-static struct pickle_value *pop(struct machine *m)
+struct pickle_value *pickle_pop(struct machine *m)
 {
-    struct pickle_value *v = peek(m, 0);
+    struct pickle_value *v = pickle_peek(m, 0);
     m->stack.n -= v ? 1 : 0;
     return v;
 }
@@ -189,7 +124,7 @@ static struct pickle_value *pop(struct machine *m)
 static int pop_mark(struct machine *m, size_t *height)
 {
     if (m->marks == 0) {
-        return malformed(m, "misses a mark");
+        return pickle_malformed(m, "misses a mark");
     }
     *height = m->mark[--m->marks];
     return 0;
@@ -219,7 +154,7 @@ static int take_number(struct machine *m, int bytes, uint64_t *out)
     return rc;
 }
 
-static int take_line(struct machine *m, struct view *out)
+int pickle_take_line(struct machine *m, struct view *out)
 {
     const unsigned char *newline = memchr(m->at, '\n', (size_t)(m->end - m->at));
     if (!newline) {
@@ -241,9 +176,9 @@ static int op_skip(struct machine *m, int bytes)
 static int op_stop(struct machine *m, int arg)
 {
     (void)arg;
-    m->pickle->root = pop(m);
+    m->pickle->root = pickle_pop(m);
     m->stopped = true;
-    return m->pickle->root ? 0 : malformed(m, "ends without a value");
+    return m->pickle->root ? 0 : pickle_malformed(m, "ends without a value");
 }
 
 static int op_mark(struct machine *m, int arg)
@@ -251,7 +186,7 @@ static int op_mark(struct machine *m, int arg)
     (void)arg;
     size_t *more = array_grown(m->mark, m->marks, &m->mark_room, sizeof *more);
     if (!more) {
-        return no_memory(m);
+        return pickle_no_memory(m);
     }
     m->mark = more;
     m->mark[m->marks++] = m->stack.n;
@@ -261,7 +196,7 @@ static int op_mark(struct machine *m, int arg)
 static int op_pop(struct machine *m, int arg)
 {
     (void)arg;
-    return pop(m) ? 0 : malformed(m, "takes a value where there is none");
+    return pickle_pop(m) ? 0 : pickle_malformed(m, "takes a value where there is none");
 }
 
 static int op_pop_mark(struct machine *m, int arg)
@@ -276,20 +211,21 @@ static int op_pop_mark(struct machine *m, int arg)
 static int op_dup(struct machine *m, int arg)
 {
     (void)arg;
-    struct pickle_value *v = peek(m, 0);
-    return v ? append(m, &m->stack, v) : malformed(m, "copies a value where there is none");
+    struct pickle_value *v = pickle_peek(m, 0);
+    return v ? pickle_append(m, &m->stack, v)
+             : pickle_malformed(m, "copies a value where there is none");
 }
 
 static int op_new(struct machine *m, int kind)
 {
     struct pickle_value *v;
-    return push_new(m, (enum pickle_kind)kind, &v);
+    return pickle_push(m, (enum pickle_kind)kind, &v);
 }
 
 static int op_bool(struct machine *m, int is)
 {
     struct pickle_value *v;
-    const int rc = push_new(m, PICKLE_BOOL, &v);
+    const int rc = pickle_push(m, PICKLE_BOOL, &v);
     if (!rc) {
         v->integer = is;
     }
@@ -302,7 +238,7 @@ static int op_int(struct machine *m, int bytes)
     uint64_t n;
     struct pickle_value *v;
     int rc = take_number(m, bytes, &n);
-    rc = rc ? rc : push_new(m, PICKLE_INT, &v);
+    rc = rc ? rc : pickle_push(m, PICKLE_INT, &v);
     if (!rc) {
         v->integer = bytes == 4 ? (int64_t)(int32_t)n : (int64_t)n;
     }
@@ -317,7 +253,7 @@ static int op_long(struct machine *m, int bytes)
     struct pickle_value *v;
     int rc = take_number(m, bytes, &n);
     rc = rc ? rc : take(m, n, &digits);
-    rc = rc ? rc : push_new(m, n > 8 ? PICKLE_BIG : PICKLE_INT, &v);
+    rc = rc ? rc : pickle_push(m, n > 8 ? PICKLE_BIG : PICKLE_INT, &v);
     if (rc || n > 8) {
         if (!rc) {
             v->bytes = digits;
@@ -335,7 +271,7 @@ static int op_float(struct machine *m, int bytes)
 {
     struct pickle_value *v;
     const int rc = op_skip(m, bytes);
-    return rc ? rc : push_new(m, PICKLE_FLOAT, &v);
+    return rc ? rc : pickle_push(m, PICKLE_FLOAT, &v);
 }
 
 static int op_string(struct machine *m, int bytes, enum pickle_kind kind)
@@ -345,7 +281,7 @@ static int op_string(struct machine *m, int bytes, enum pickle_kind kind)
     struct pickle_value *v;
     int rc = take_number(m, bytes, &n);
     rc = rc ? rc : take(m, n, &text);
-    rc = rc ? rc : push_new(m, kind, &v);
+    rc = rc ? rc : pickle_push(m, kind, &v);
     if (!rc) {
         v->bytes = text;
     }
@@ -368,23 +304,23 @@ static int op_collect(struct machine *m, int kind)
     size_t height;
     struct pickle_value *v;
     int rc = pop_mark(m, &height);
-    rc = rc ? rc : new_value(m, (enum pickle_kind)kind, &v);
+    rc = rc ? rc : pickle_new_value(m, (enum pickle_kind)kind, &v);
     if (!rc && kind == PICKLE_DICT && (m->stack.n - height) % 2) {
-        rc = malformed(m, "has a key without a value");
+        rc = pickle_malformed(m, "has a key without a value");
     }
-    rc = rc ? rc : move_items(m, height, v);
-    return rc ? rc : append(m, &m->stack, v);
+    rc = rc ? rc : pickle_move_items(m, height, v);
+    return rc ? rc : pickle_append(m, &m->stack, v);
 }
 
 static int op_tuple(struct machine *m, int n)
 {
     struct pickle_value *v;
-    if (!peek(m, (size_t)n - 1)) {
-        return malformed(m, "takes values where there are none");
+    if (!pickle_peek(m, (size_t)n - 1)) {
+        return pickle_malformed(m, "takes values where there are none");
     }
-    int rc = new_value(m, PICKLE_TUPLE, &v);
-    rc = rc ? rc : move_items(m, m->stack.n - (size_t)n, v);
-    return rc ? rc : append(m, &m->stack, v);
+    int rc = pickle_new_value(m, PICKLE_TUPLE, &v);
+    rc = rc ? rc : pickle_move_items(m, m->stack.n - (size_t)n, v);
+    return rc ? rc : pickle_append(m, &m->stack, v);
 }
 
 /* The items above `height` go into the list or dict right below it. */
@@ -393,13 +329,13 @@ static int extend(struct machine *m, size_t height, enum pickle_kind kind)
     const size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
     struct pickle_value *to = height > floor ? m->stack.p[height - 1] : NULL;
     if (!to || to->kind != kind) {
-        return malformed(m, kind == PICKLE_DICT ? "sets an item of what is no dict"
-                                                : "appends to what is no list");
+        return pickle_malformed(m, kind == PICKLE_DICT ? "sets an item of what is no dict"
+                                                       : "appends to what is no list");
     }
     if (kind == PICKLE_DICT && (m->stack.n - height) % 2) {
-        return malformed(m, "has a key without a value");
+        return pickle_malformed(m, "has a key without a value");
     }
-    return move_items(m, height, to);
+    return pickle_move_items(m, height, to);
 }
 
 static int op_extend(struct machine *m, int kind)
@@ -413,21 +349,21 @@ static int op_extend(struct machine *m, int kind)
 static int op_extend_one(struct machine *m, int kind)
 {
     const size_t n = kind == PICKLE_DICT ? 2 : 1;
-    if (!peek(m, n)) {
-        return malformed(m, "takes values where there are none");
+    if (!pickle_peek(m, n)) {
+        return pickle_malformed(m, "takes values where there are none");
     }
     return extend(m, m->stack.n - n, (enum pickle_kind)kind);
 }
 
 static int remember(struct machine *m, uint64_t index)
 {
-    struct pickle_value *v = peek(m, 0);
-    int rc = v ? 0 : malformed(m, "remembers a value where there is none");
+    struct pickle_value *v = pickle_peek(m, 0);
+    int rc = v ? 0 : pickle_malformed(m, "remembers a value where there is none");
     if (!rc && index >= PICKLE_VALUES_MAX) {
-        rc = malformed(m, "remembers more values than weights ever have");
+        rc = pickle_malformed(m, "remembers more values than weights ever have");
     }
     while (!rc && m->memo.n <= index) {
-        rc = append(m, &m->memo, NULL);
+        rc = pickle_append(m, &m->memo, NULL);
     }
     if (!rc) {
         m->memo.p[index] = v;
@@ -456,203 +392,9 @@ static int op_get(struct machine *m, int bytes)
         return rc;
     }
     if (index >= m->memo.n || !m->memo.p[index]) {
-        return malformed(m, "recalls what it never remembered");
+        return pickle_malformed(m, "recalls what it never remembered");
     }
-    return append(m, &m->stack, m->memo.p[index]);
-}
-
-/* ---- names and calls ---- */
-
-static int push_global(struct machine *m, struct view module, struct view name)
-{
-    const struct pickle_name *known = pickle_name_find(module, name);
-    struct pickle_value *v;
-    if (!known) {
-        return refuse(m, module, name);
-    }
-    const int rc = push_new(m, PICKLE_GLOBAL, &v);
-    if (!rc) {
-        v->global = known->global;
-        v->storage_type = known->storage_type;
-    }
-    return rc;
-}
-
-static int op_global(struct machine *m, int arg)
-{
-    (void)arg;
-    struct view module;
-    struct view name;
-    int rc = take_line(m, &module);
-    rc = rc ? rc : take_line(m, &name);
-    return rc ? rc : push_global(m, module, name);
-}
-
-static int op_stack_global(struct machine *m, int arg)
-{
-    (void)arg;
-    const struct pickle_value *name = pop(m);
-    const struct pickle_value *module = pop(m);
-    if (!name || !module || name->kind != PICKLE_TEXT || module->kind != PICKLE_TEXT) {
-        return malformed(m, "names a function by what is no text");
-    }
-    return push_global(m, module->bytes, name->bytes);
-}
-
-/* INST of protocol 0: a class' name and its call in one, which no array needs. */
-static int op_inst(struct machine *m, int arg)
-{
-    (void)arg;
-    struct view module;
-    struct view name;
-    int rc = take_line(m, &module);
-    rc = rc ? rc : take_line(m, &name);
-    return rc ? rc : refuse(m, module, name);
-}
-
-static int own(struct machine *m, void *bytes)
-{
-    struct pickle *p = m->pickle;
-    void **more = reallocarray(p->owned, p->owned_count + 1, sizeof *more);
-    if (!more) {
-        free(bytes);
-        return no_memory(m);
-    }
-    p->owned = more;
-    p->owned[p->owned_count++] = bytes;
-    return 0;
-}
-
-/* A call's result is made of values that other calls may share, so it could cost more than the file
- * paid for: all of them together may have as many bytes or pairs as the file has bytes. */
-static int may_copy(struct machine *m, size_t n)
-{
-    const size_t limit = (size_t)(m->end - m->begin);
-    if (n > limit - m->copied) {
-        return malformed(m, "makes more of its values than it has");
-    }
-    m->copied += n;
-    return 0;
-}
-
-/* _codecs.encode(text, "latin1"): the code points, all below 256, as bytes. */
-static int encode_latin1(struct machine *m, const struct pickle_value *arguments,
-                         struct pickle_value *out)
-{
-    const struct pickle_value *text = pickle_item(arguments, 0);
-    if (!text || text->kind != PICKLE_TEXT ||
-        !pickle_is_text(pickle_item(arguments, 1), "latin1")) {
-        return malformed(m, "encodes in another way than latin1");
-    }
-    int rc = may_copy(m, text->bytes.n + 1);
-    if (rc) {
-        return rc;
-    }
-    const unsigned char *c = text->bytes.p;
-    const unsigned char *end = c + text->bytes.n;
-    unsigned char *bytes = malloc(text->bytes.n + 1);
-    size_t n = 0;
-    rc = bytes ? own(m, bytes) : no_memory(m);
-    if (rc) {
-        return rc;
-    }
-    while (c < end) {
-        if (c[0] < 0x80) {
-            bytes[n++] = *c++;
-        } else if (end - c >= 2 && (c[0] == 0xc2 || c[0] == 0xc3) && (c[1] & 0xc0) == 0x80) {
-            bytes[n++] = (unsigned char)(c[0] << 6 | (c[1] & 0x3f));
-            c += 2;
-        } else {
-            return malformed(m, "holds bytes that are not latin1");
-        }
-    }
-    out->kind = PICKLE_BYTES;
-    out->bytes = view_of(bytes, n);
-    return 0;
-}
-
-/* OrderedDict([[key, value], ...]), as Python 2 wrote it; or OrderedDict(). */
-static int fill_dict(struct machine *m, const struct pickle_value *pairs, struct pickle_value *out)
-{
-    memset(out, 0, sizeof *out);
-    out->kind = PICKLE_DICT;
-    const size_t height = m->stack.n;
-    int rc = pairs && is_list(pairs) ? may_copy(m, pairs->list.n) : 0;
-    for (size_t i = 0; pairs && pickle_item(pairs, i) && !rc; i++) {
-        const struct pickle_value *pair = pickle_item(pairs, i);
-        if (!is_list(pair) || pair->list.n != 2) {
-            return malformed(m, "makes a dict of what are no pairs");
-        }
-        rc = append(m, &m->stack, pair->list.item[0]);
-        rc = rc ? rc : append(m, &m->stack, pair->list.item[1]);
-    }
-    return rc ? rc : move_items(m, height, out);
-}
-
-static int call(struct machine *m, const struct pickle_value *callable,
-                struct pickle_value *arguments)
-{
-    struct pickle_value *v;
-    int rc = new_value(m, PICKLE_OBJECT, &v);
-    if (rc) {
-        return rc;
-    }
-    v->global = callable->global;
-    v->object.arguments = arguments;
-    if (callable->global == GLOBAL_ORDERED_DICT) {
-        rc = fill_dict(m, pickle_item(arguments, 0), v);
-    } else if (callable->global == GLOBAL_ENCODE) {
-        rc = encode_latin1(m, arguments, v);
-    } else if (callable->global == GLOBAL_BYTES) {
-        rc = arguments->list.n ? malformed(m, "makes bytes of something") : 0;
-        v->kind = PICKLE_BYTES;
-        v->bytes = view_of("", 0);
-    }
-    return rc ? rc : append(m, &m->stack, v);
-}
-
-/* REDUCE and NEWOBJ: a callable and its arguments. */
-static int op_call(struct machine *m, int arg)
-{
-    (void)arg;
-    struct pickle_value *arguments = pop(m);
-    const struct pickle_value *callable = pop(m);
-    if (!arguments || !callable || callable->kind != PICKLE_GLOBAL ||
-        arguments->kind != PICKLE_TUPLE) {
-        return malformed(m, "calls what is no function");
-    }
-    return call(m, callable, arguments);
-}
-
-/* BUILD: an object's state. That of a dict (torch's "_metadata") says nothing about weights. */
-static int op_build(struct machine *m, int arg)
-{
-    (void)arg;
-    struct pickle_value *state = pop(m);
-    struct pickle_value *v = peek(m, 0);
-    if (!state || !v || (v->kind != PICKLE_OBJECT && v->kind != PICKLE_DICT)) {
-        return malformed(m, "sets the state of what is no object");
-    }
-    if (v->kind == PICKLE_OBJECT) {
-        v->object.state = state;
-    }
-    return 0;
-}
-
-static int op_persistent(struct machine *m, int arg)
-{
-    (void)arg;
-    struct pickle_value *id = pop(m);
-    struct pickle_value *v;
-    if (!id) {
-        return malformed(m, "names nothing outside of it");
-    }
-    int rc = push_new(m, PICKLE_PERSISTENT, &v);
-    if (!rc) {
-        v->object.arguments = id;
-        rc = append(m, &m->pickle->persistent, v);
-    }
-    return rc;
+    return pickle_append(m, &m->stack, m->memo.p[index]);
 }
 
 static const struct opcode {
@@ -702,13 +444,13 @@ static const struct opcode {
     [0x94] = {op_memoize, 0},
     ['h'] = {op_get, 1},
     ['j'] = {op_get, 4},
-    ['c'] = {op_global, 0},
-    [0x93] = {op_stack_global, 0},
-    ['i'] = {op_inst, 0},
-    ['R'] = {op_call, 0},
-    [0x81] = {op_call, 0},
-    ['b'] = {op_build, 0},
-    ['Q'] = {op_persistent, 0},
+    ['c'] = {pickle_op_global, 0},
+    [0x93] = {pickle_op_stack_global, 0},
+    ['i'] = {pickle_op_inst, 0},
+    ['R'] = {pickle_op_call, 0},
+    [0x81] = {pickle_op_call, 0},
+    ['b'] = {pickle_op_build, 0},
+    ['Q'] = {pickle_op_persistent, 0},
 };
 
 static int run(struct machine *m)
@@ -721,7 +463,7 @@ static int run(struct machine *m)
         if (!op->run) {
             char why[80];
             snprintf(why, sizeof why, "uses opcode 0x%02x, which weights never need", *m->at);
-            return malformed(m, why);
+            return pickle_malformed(m, why);
         }
         m->at++;
         const int rc = op->run(m, op->arg);
@@ -737,7 +479,7 @@ int pickle_read(struct view bytes, const char *path, struct pickle **out)
 {
     struct machine m = {.pickle = calloc(1, sizeof *m.pickle), .path = path, .begin = bytes.p};
     if (!m.pickle) {
-        return no_memory(&m);
+        return pickle_no_memory(&m);
     }
     m.at = m.begin;
     m.end = m.begin + bytes.n;
@@ -761,7 +503,7 @@ void pickle_free(struct pickle *p)
     for (struct chunk *c = p->chunks; c;) {
         struct chunk *next = c->next;
         for (size_t i = 0; i < c->n; i++) {
-            if (is_list(&c->value[i])) {
+            if (pickle_is_list(&c->value[i])) {
                 free(c->value[i].list.item);
             }
         }
