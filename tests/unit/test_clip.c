@@ -117,7 +117,9 @@ static void folder_init(struct folder *f)
     snprintf(f->said, ROOM, "%s/said", f->dir);
     reference_clip(&plan, &rgb[0][0][0][0], f->model, &f->want);
     for (int i = 0; i <= FRAMES; i++) {
-        snprintf(f->frame[i], ROOM, "%s/%d.png", f->dir, i);
+        char path[ROOM];
+        snprintf(path, sizeof path, "%s/%d.png", f->dir, i);
+        memcpy(f->frame[i], path, sizeof path);
         write_frame(&rgb[i % FRAMES][0][0][0], i < FRAMES ? WIDTH : HEIGHT,
                     i < FRAMES ? HEIGHT : WIDTH, f->frame[i]);
     }
