@@ -209,11 +209,11 @@ static int check_clip(const struct detector *det, const struct detector_clip *cl
         return err_set(E_ARG, "%s finds regions of images; it does not describe clips", det->name);
     }
     if (clip->frames < shape->min_frames || clip->frames > CLIP_FRAMES) {
-        return err_set(E_ARG, "a clip for %s has between %u and %d frames, not %u",
-                       det->info.architecture, shape->min_frames, CLIP_FRAMES, clip->frames);
+        return err_set(E_ARG, "%s takes clips of %u to %d frames, not %u", det->info.architecture,
+                       shape->min_frames, CLIP_FRAMES, clip->frames);
     }
     if (clip->frames % shape->frame_multiple) {
-        return err_set(E_ARG, "a clip for %s has a multiple of %u frames, not %u",
+        return err_set(E_ARG, "%s takes clips of a multiple of %u frames, not %u",
                        det->info.architecture, shape->frame_multiple, clip->frames);
     }
     return frames_check(clip->width, clip->height);

@@ -62,38 +62,72 @@ static struct range clip_window(const struct axis *a, int o, int in)
     return (struct range){from < 0 ? 0 : from, to > in ? in : to};
 }
 
-SIMD_CLONES
-static void take_max(float *restrict y, const float *restrict x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        y[i] = x[i] > y[i] ? x[i] : y[i];
-    }
-}
+enum { CHUNK = 64 /* channels at a time: as many maxima as stay in registers */ };
 
-/* The maximum over a window that lies inside the clip. */
-static void window_max(const struct tensor *x, struct range frames, struct range rows,
-                       struct range columns, float *out)
+/* A window that lies inside the clip. */
+struct window {
+    const float *first;
+    int frames;
+    int rows;
+    int columns;
+    size_t frame_step; /* floats */
+    size_t row_step;
+    size_t column_step;
+};
+
+/* out[n], n <= CHUNK: the maximum over the window, from channel `at` on. */
+static inline void chunk_max(const struct window *w, size_t at, size_t n, float *restrict out)
 {
-    const size_t depth = (size_t)x->c;
-    memcpy(out, tensor_at(x, frames.from, rows.from, columns.from), depth * sizeof *out);
-    for (int n = frames.from; n < frames.to; n++) {
-        for (int iy = rows.from; iy < rows.to; iy++) {
-            for (int ix = columns.from; ix < columns.to; ix++) {
-                take_max(out, tensor_at(x, n, iy, ix), depth);
+    float best[CHUNK];
+    for (size_t c = 0; c < n; c++) {
+        best[c] = w->first[at + c];
+    }
+    for (int t = 0; t < w->frames; t++) {
+        for (int y = 0; y < w->rows; y++) {
+            const float *pixel =
+                w->first + at + (size_t)t * w->frame_step + (size_t)y * w->row_step;
+            for (int x = 0; x < w->columns; x++, pixel += w->column_step) {
+                for (size_t c = 0; c < n; c++) {
+                    best[c] = pixel[c] > best[c] ? pixel[c] : best[c];
+                }
             }
         }
     }
+    for (size_t c = 0; c < n; c++) {
+        out[c] = best[c];
+    }
+}
+
+SIMD_CLONES
+static void window_max(const struct window *w, size_t depth, float *out)
+{
+    size_t at = 0;
+    for (; at + CHUNK <= depth; at += CHUNK) {
+        chunk_max(w, at, CHUNK, out + at);
+    }
+    for (; at + CHUNK / 4 <= depth; at += CHUNK / 4) {
+        chunk_max(w, at, CHUNK / 4, out + at);
+    }
+    chunk_max(w, at, depth - at, out + at);
 }
 
 /* One output frame. */
 static void frame_max(const struct axis *plane, const struct tensor *x, struct range frames,
                       const struct tensor *y, int n)
 {
+    const size_t depth = (size_t)x->c;
+    struct window w = {.frames = frames.to - frames.from,
+                       .frame_step = depth * (size_t)x->w * (size_t)x->h,
+                       .row_step = depth * (size_t)x->w,
+                       .column_step = depth};
     for (int oy = 0; oy < y->h; oy++) {
         const struct range rows = clip_window(plane, oy, x->h);
+        w.rows = rows.to - rows.from;
         for (int ox = 0; ox < y->w; ox++) {
             const struct range columns = clip_window(plane, ox, x->w);
-            window_max(x, frames, rows, columns, tensor_at(y, n, oy, ox));
+            w.columns = columns.to - columns.from;
+            w.first = tensor_at(x, frames.from, rows.from, columns.from);
+            window_max(&w, depth, tensor_at(y, n, oy, ox));
         }
     }
 }

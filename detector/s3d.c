@@ -70,7 +70,7 @@ static void branch_widths(const struct inception *b, int width[INCEPTION_BRANCHE
 
 static void build_gates(struct model *m, const char *block, struct inception *b)
 {
-    char part[32];
+    char part[24];
     char name[NAME_ROOM];
     int width[INCEPTION_BRANCHES];
     branch_widths(b, width);

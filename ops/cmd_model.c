@@ -146,10 +146,11 @@ static int show(const char *path, const struct show_options *o)
         detector_close(det);
         return command_fail("model show", rc);
     }
-    print_names(info->kind == DETECTOR_REGIONS ? "objects" : "classes", &info->objects,
-                o->all_names);
     if (info->kind == DETECTOR_REGIONS) {
+        print_names("objects", &info->objects, o->all_names);
         print_names("attributes", &info->attributes, o->all_names);
+    } else if (info->classes) {
+        print_names("classes", &info->objects, o->all_names);
     }
     print_metadata(det, "preprocess");
     print_metadata(det, "config");

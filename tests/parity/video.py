@@ -122,6 +122,13 @@ def check_cost(figures, work, model, net, frames, size, parameters, gmac):
     figures.add("GMAC", cost - gmac, 0.0011, model)
 
 
+def check_names(figures, work, model, weights):
+    """An imported model knows its classes by torchvision's names."""
+    shown = work.run("model", "show", "--vocabulary", model)
+    names = re.search(r"^classes +\d+: (.*)$", shown, re.M).group(1).split(", ")
+    figures.add("class names", float(names != weights.meta["categories"]), 0, model)
+
+
 # ---- frames ----
 
 def check_resnet(work, name, images, parameters, gmac):
@@ -135,6 +142,7 @@ def check_resnet(work, name, images, parameters, gmac):
         pooled, scores = captured(net, net.avgpool, x[None])
         compare(figures, path, got(i), {"features": pooled.flatten(1).numpy(), "scores": scores})
     check_cost(figures, work, model, net, 1, "256x256", parameters, gmac)
+    check_names(figures, work, model, ResNet50_Weights.IMAGENET1K_V1)
     return figures.report("%s, %d images" % (name, len(images)))
 
 
@@ -145,7 +153,8 @@ def clip_of(frames, preset):
     return preset(torch.from_numpy(frames).permute(0, 3, 1, 2))[None]
 
 
-def check_clips(work, name, net, preset, unlike, clips, cost):
+def check_clips(work, name, net, weights, unlike, clips, cost):
+    preset = weights.transforms()
     net = randomise(net, clip_of(unlike, preset), 2)
     model = work.imported(name, net.state_dict())
     figures = Figures()
@@ -155,6 +164,7 @@ def check_clips(work, name, net, preset, unlike, clips, cost):
         compare(figures, "%d frames" % len(paths), work.features(model, paths)(0),
                 {"features": pooled.mean((2, 3, 4)).numpy(), "scores": scores})
     check_cost(figures, work, model, net, 16, "320x240", *cost)
+    check_names(figures, work, model, weights)
     return figures.report("%s, %d clips" % (name, len(clips)))
 
 
@@ -194,12 +204,12 @@ def run(program, model=None, images=None):
             check_resnet(work, "resnet-152", images, 60192808, 11.514)]
         unlike = photos.montage(images[:16], 320, 240)
         clips = make_clips(work, images, [(16, 320, 240), (14, 256, 256), (33, 200, 300)])
-        results.append(check_clips(work, "s3d", video.s3d(), S3D_Weights.DEFAULT.transforms(),
+        results.append(check_clips(work, "s3d", video.s3d(), S3D_Weights.DEFAULT,
                                    unlike, clips, (8320048, 17.979)))
         clips = make_clips(work, images, [(16, 320, 240), (1, 171, 128), (7, 100, 90), (24, 64, 200)])
         for name, net, cost in (("r3d-18", video.r3d_18(), (33371472, 40.697)),
                                 ("r2plus1d-18", video.r2plus1d_18(), (31505325, 40.519))):
-            results.append(check_clips(work, name, net, R3D_18_Weights.DEFAULT.transforms(),
+            results.append(check_clips(work, name, net, R3D_18_Weights.DEFAULT,
                                        unlike, clips, cost))
         clips = make_clips(work, images, [(16, 320, 240), (2, 240, 240), (22, 230, 300)])
         results.append(check_s3dg(work, unlike, clips))

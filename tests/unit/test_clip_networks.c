@@ -275,7 +275,7 @@ Test(clip_networks, refuse_frames_that_they_cannot_take)
     cr_assert_eq(open_plan(&s3d, &o), 0, "%s", err_text());
     struct detector_clip clip = o.clip;
     clip.frames = 13;
-    refuses_clip(&o, clip, "between 14 and 4096 frames, not 13");
+    refuses_clip(&o, clip, "s3d takes clips of 14 to 4096 frames, not 13");
     clip.frames = 0;
     refuses_clip(&o, clip, "not 0");
     clip.frames = 5000;
@@ -287,7 +287,7 @@ Test(clip_networks, refuse_frames_that_they_cannot_take)
     cr_assert_eq(open_plan(&s3dg, &o), 0, "%s", err_text());
     clip = o.clip;
     clip.frames = 3;
-    refuses_clip(&o, clip, "a multiple of 2 frames, not 3");
+    refuses_clip(&o, clip, "takes clips of a multiple of 2 frames, not 3");
     close_plan(&o);
 }
 
