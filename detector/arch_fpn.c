@@ -139,14 +139,14 @@ static void build_rpn(struct model *m, int width, struct fpn *g)
         .anchors = g->anchors,
         .objectness = OBJECTNESS_SIGMOID};
     rpn_build(m, &plan, &g->rpn);
-    g->proposals = (struct proposal_rule){
-        .objectness = OBJECTNESS_SIGMOID,
-        .coder = box_coder_torch,
-        .levels = LEVELS,
-        .pre_nms = model_int(m, c, "rpn_pre_nms", 1, 100000),
-        .post_nms = model_int(m, c, "rpn_post_nms", 1, 4000),
-        .min_size = (float)model_number(m, c, "rpn_min_size", 0, 10000),
-        .nms = above(model_number(m, c, "rpn_nms", 0, 1))};
+    g->proposals =
+        (struct proposal_rule){.objectness = OBJECTNESS_SIGMOID,
+                               .coder = box_coder_torch,
+                               .levels = LEVELS,
+                               .pre_nms = model_int(m, c, "rpn_pre_nms", 1, 100000),
+                               .post_nms = model_int(m, c, "rpn_post_nms", 1, 4000),
+                               .min_size = (float)model_number(m, c, "rpn_min_size", 0, 10000),
+                               .nms = above(model_number(m, c, "rpn_nms", 0, 1))};
 }
 
 /* Returns the length of a region's feature. */
@@ -403,12 +403,12 @@ const struct arch arch_fpn = {.build = fpn_build, .free = free, .run = fpn_run};
 
 /* torchvision/models/detection/faster_rcnn.py: the defaults of class FasterRCNN and of
  * fasterrcnn_resnet50_fpn() and fasterrcnn_resnet50_fpn_v2() */
-#define TORCHVISION_FPN(RPN_CONVS, BOX_CONVS)                                                      \
-    "{\"blocks\": [3, 4, 6, 3], \"stride_in_1x1\": false, "                                        \
-    "\"anchor_sizes\": [32, 64, 128, 256, 512], \"anchor_ratios\": [0.5, 1, 2], "                  \
-    "\"rpn_convs\": " RPN_CONVS ", \"rpn_pre_nms\": 1000, \"rpn_post_nms\": 1000, "                \
-    "\"rpn_nms\": 0.7, \"rpn_min_size\": 0.001, \"roi_pool\": 7, \"roi_sampling\": 2, "            \
-    "\"box_convs\": " BOX_CONVS ", \"box_min_size\": 0.01, \"class_nms\": 0.5, "                   \
+#define TORCHVISION_FPN(RPN_CONVS, BOX_CONVS)                                           \
+    "{\"blocks\": [3, 4, 6, 3], \"stride_in_1x1\": false, "                             \
+    "\"anchor_sizes\": [32, 64, 128, 256, 512], \"anchor_ratios\": [0.5, 1, 2], "       \
+    "\"rpn_convs\": " RPN_CONVS ", \"rpn_pre_nms\": 1000, \"rpn_post_nms\": 1000, "     \
+    "\"rpn_nms\": 0.7, \"rpn_min_size\": 0.001, \"roi_pool\": 7, \"roi_sampling\": 2, " \
+    "\"box_convs\": " BOX_CONVS ", \"box_min_size\": 0.01, \"class_nms\": 0.5, "        \
     "\"conf_threshold\": 0.05, \"min_boxes\": 0, \"max_boxes\": 100}"
 const char torchvision_fpn_config[] = TORCHVISION_FPN("1", "0");
 const char torchvision_fpn_v2_config[] = TORCHVISION_FPN("2", "4");

@@ -103,7 +103,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
         detector_close(det);
         return rc;
     }
-    det->info.blas = gemm_name();
+    det->info.kernels = gemm_name();
     describe(det);
     *out = det;
     return 0;

@@ -19,8 +19,9 @@
  * A detector may be used by many threads at once, a session by one at a time.  Each call computes
  * on the calling thread alone: run one process or thread a core.
  *
- * The first opening sets OPENBLAS_CORETYPE (unless it is set) and OPENBLAS_NUM_THREADS in the
- * environment and loads OpenBLAS, so open before starting threads.
+ * The first opening chooses the kernels of the matrix products (gemm.h): pairmill's own where the
+ * CPU has AVX-512, else OpenBLAS's, for which it sets OPENBLAS_CORETYPE (unless it is set) and
+ * OPENBLAS_NUM_THREADS in the environment; so open before starting threads.
  */
 #ifndef DETECTOR_DETECTOR_H
 #define DETECTOR_DETECTOR_H
@@ -77,7 +78,7 @@ struct detector_info {
     struct detector_names objects; /* C - 1 names, indexed by object_id; C for frames and clips */
     struct detector_names attributes; /* indexed by attr_id; n = 0 where the model has none */
     uint64_t parameters;              /* numbers in the file's tensors */
-    const char *blas;                 /* the matrix kernels, "OpenBLAS SkylakeX" */
+    const char *kernels;              /* of matrix products, "OpenBLAS Haswell" */
 };
 
 const struct detector_info *detector_info(const struct detector *det);

@@ -58,12 +58,14 @@ static void caffe_size(const struct preprocess *pre, struct geometry *g)
     g->net_height = (int)rint(g->height * g->scale);
 }
 
+/* torch divides a number by a tensor as the number times the tensor's reciprocal, and rounds to
+ * single precision after each: 800 / 423 so becomes a little less than it is, and a size of 799. */
 static void torchvision_size(const struct preprocess *pre, struct geometry *g)
 {
-    const float by_short =
-        (float)pre->short_side / (float)(g->width < g->height ? g->width : g->height);
-    const float by_long =
-        (float)pre->long_side / (float)(g->width < g->height ? g->height : g->width);
+    const float shorter = (float)(g->width < g->height ? g->width : g->height);
+    const float longer = (float)(g->width < g->height ? g->height : g->width);
+    const float by_short = 1.0f / shorter * (float)pre->short_side;
+    const float by_long = 1.0f / longer * (float)pre->long_side;
     g->scale = (double)(by_short < by_long ? by_short : by_long);
     g->net_width = (int)floor(g->width * g->scale);
     g->net_height = (int)floor(g->height * g->scale);

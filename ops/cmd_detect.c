@@ -27,6 +27,7 @@ static const char usage[] =
     "  --draw PATH           also the photo with the regions named: a .png file, or a folder\n"
     "  --min N, --max N      export at least, at most so many regions (--min 36 --max 36)\n"
     "  --threshold X         of the confidence\n"
+    "  --clip N              with a clip network: every N images are a clip of their own\n"
     "  --profile             where the CPU time went, by layer, to standard error\n";
 
 enum { REGIONS_MAX = 4096 };
@@ -41,6 +42,7 @@ struct detect_options {
     const char *draw;
     enum format format;
     bool profile;
+    int clip; /* frames; 0: all images are one clip */
     struct detector_options detector;
 };
 
@@ -233,9 +235,13 @@ static int detect_clip(struct detect_run *run, int n, char **path)
     return rc;
 }
 
-/* What only regions have. */
+/* What only regions have, or only clips. */
 static int check_options(const struct detect_options *o, const struct detector_info *info)
 {
+    if (o->clip && info->kind != DETECTOR_CLIPS) {
+        return err_set(E_ARG, "--clip is for clip networks; %s takes each image by itself",
+                       info->architecture);
+    }
     const bool of_regions = o->format == FORMAT_LXMERT || o->format == FORMAT_BUTD || o->draw ||
                             o->detector.min_boxes >= 0 || o->detector.max_boxes >= 0 ||
                             !isnan(o->detector.conf_threshold);
@@ -279,13 +285,14 @@ static int detect_all(const struct detect_options *o, int n, char **path)
     int rc = open_run(&run, o);
     int status = rc ? command_fail("detect", rc) : EXIT_OK;
     if (!rc && o->profile) {
-        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->blas);
+        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->kernels);
     }
     const enum detector_kind kind = rc ? DETECTOR_REGIONS : detector_info(run.detector)->kind;
-    const int together = kind == DETECTOR_CLIPS ? n : 1;
+    const int together = kind != DETECTOR_CLIPS ? 1 : o->clip ? o->clip : n;
     for (int i = 0; i < n && !rc; i += together) {
+        const int count = n - i < together ? n - i : together;
         const int failed = kind == DETECTOR_REGIONS ? detect_image(&run, path[i])
-                                                    : detect_clip(&run, together, path + i);
+                                                    : detect_clip(&run, count, path + i);
         status = failed ? command_fail("detect", failed) : status;
     }
     close_run(&run);
@@ -326,17 +333,13 @@ static bool parse_threshold(const char *text, float *out)
 
 int cmd_detect(int argc, char **argv)
 {
-    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"tsv", optional_argument, NULL, 't'},
-                                            {"npz", required_argument, NULL, 'z'},
-                                            {"draw", required_argument, NULL, 'd'},
-                                            {"min", required_argument, NULL, 'n'},
-                                            {"max", required_argument, NULL, 'x'},
-                                            {"threshold", required_argument, NULL, 'c'},
-                                            {"profile", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"model", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
+        {"tsv", optional_argument, NULL, 't'},   {"npz", required_argument, NULL, 'z'},
+        {"draw", required_argument, NULL, 'd'},  {"min", required_argument, NULL, 'n'},
+        {"max", required_argument, NULL, 'x'},   {"threshold", required_argument, NULL, 'c'},
+        {"clip", required_argument, NULL, 'l'},  {"profile", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     struct detect_options o = {.detector = detector_options_default()};
     bool ok = true;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -349,6 +352,7 @@ int cmd_detect(int argc, char **argv)
         case 'n': ok = ok && parse_count("min", optarg, 0, &o.detector.min_boxes); break;
         case 'x': ok = ok && parse_count("max", optarg, 1, &o.detector.max_boxes); break;
         case 'c': ok = ok && parse_threshold(optarg, &o.detector.conf_threshold); break;
+        case 'l': ok = ok && parse_count("clip", optarg, 1, &o.clip); break;
         case 'p': o.profile = true; break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: ok = false;

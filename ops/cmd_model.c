@@ -130,6 +130,8 @@ static void print_identity(const struct detector_info *info)
     printf("%-14s %s\n", "architecture", info->architecture);
     printf("%-14s blake2b %s\n", "digest", hex);
     printf("%-14s %llu\n", "parameters", (unsigned long long)info->parameters);
+    printf("%-14s %s (PAIRMILL_GEMM=avx512 or openblas in the environment chooses)\n", "kernels",
+           info->kernels);
 }
 
 static int show(const char *path, const struct show_options *o)

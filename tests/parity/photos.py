@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SEED = 900002
 
 
-def photos(folder, n):
+def find_photos(folder, n):
     """Paths of n pictures, of as many shapes as there are: of $PAIRMILL_DATA, a folder of JPEGs in
     any depth, or drawn into `folder`."""
     data = os.environ.get("PAIRMILL_DATA")
@@ -43,7 +43,7 @@ def draw(folder, n):
     return paths
 
 
-def read(path):
+def read_rgb(path):
     """[h][w][3] uint8"""
     return np.asarray(Image.open(path).convert("RGB"))
 

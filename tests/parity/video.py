@@ -159,7 +159,7 @@ def check_clips(work, name, net, weights, unlike, clips, cost):
     model = work.imported(name, net.state_dict())
     figures = Figures()
     for paths in clips:
-        frames = np.stack([photos.read(path) for path in paths])
+        frames = np.stack([photos.read_rgb(path) for path in paths])
         pooled, scores = captured(net, net.avgpool, clip_of(frames, preset))
         compare(figures, "%d frames" % len(paths), work.features(model, paths)(0),
                 {"features": pooled.mean((2, 3, 4)).numpy(), "scores": scores})
@@ -180,7 +180,7 @@ def check_s3dg(work, unlike, clips):
     model = work.imported("s3dg-howto100m", weights.state())
     figures = Figures()
     for paths in clips:
-        feature, embedding = s3dg.forward(weights, read([photos.read(path) for path in paths]))
+        feature, embedding = s3dg.forward(weights, read([photos.read_rgb(path) for path in paths]))
         compare(figures, "%d frames" % len(paths), work.features(model, paths)(0),
                 {"features": feature, "embedding": embedding})
     return figures.report("s3dg-howto100m, %d clips" % len(clips))
@@ -197,7 +197,7 @@ def run(program, model=None, images=None):
     video = torchvision.models.video
     with tempfile.TemporaryDirectory() as folder:
         work = Work(program, folder)
-        images = images or photos.photos(folder, PHOTOS)
+        images = images or photos.find_photos(folder, PHOTOS)
         results = [
             check_resnet(work, "resnet-50", images, 25557032, 4.089),
             check_resnet(work, "resnet-101", images, 44549160, 7.801),

@@ -199,3 +199,18 @@ Test(clip, detect_has_no_options_on_regions_for_a_clip)
     char *argv[] = {"detect", "--max", "5", "--model", f.model, f.frame[0]};
     refuses(6, argv, &f, "are for regions, which r3d-18 does not find");
 }
+
+Test(clip, detect_cuts_the_frames_into_clips)
+{
+    struct folder f;
+    struct buf said;
+    folder_init(&f);
+    char *argv[] = {"detect", "--clip",   "2",        "--model",
+                    f.model,  f.frame[0], f.frame[1], f.frame[2]};
+    cr_assert_eq(run(&f, 8, argv, &said), EXIT_OK, "%s", (char *)said.p);
+    const char *first = strstr((char *)said.p, "1.png  2 frames");
+    cr_assert(first, "%s", (char *)said.p);
+    cr_assert(strstr(first, "2.png  30 x 24"), "%s", (char *)said.p); /* the rest */
+    buf_release(&said);
+    folder_release(&f);
+}
