@@ -56,6 +56,13 @@ void bench_release(struct bench *b)
     workspace_release(&b->ws);
 }
 
+float *prepare_conv(struct conv *c, const float *weight)
+{
+    float *room = aligned_alloc(64, (conv_prepared_floats(c) + 16) / 16 * 64);
+    conv_prepare(c, weight, room);
+    return room;
+}
+
 void scratch_file_init(struct scratch_file *f)
 {
     snprintf(f->dir, sizeof f->dir, "/tmp/pairmill-test-XXXXXX");

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detector/conv.h"
 #include "detector/pass.h"
 #include "detector/tensor.h"
 
@@ -32,6 +33,9 @@ struct bench {
 
 void bench_init(struct bench *b);
 void bench_release(struct bench *b);
+
+/* Prepares a convolution in memory of its own, after bench_init(); free() what it returns. */
+float *prepare_conv(struct conv *c, const float *weight);
 
 /* A file in a fresh directory; release deletes both. */
 struct scratch_file {

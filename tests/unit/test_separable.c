@@ -52,6 +52,7 @@ struct trial {
     struct tensor x;
     float *space;
     float *time;
+    float *room[2]; /* of the prepared weights */
 };
 
 static struct grid defined(const struct trial *t)
@@ -81,12 +82,13 @@ static void expect(const struct tensor *got, int at, struct grid want)
     }
 }
 
-static void prepare(struct conv *c, struct dice *d, float **weight)
+/* Returns the memory of the prepared weights. */
+static float *prepare(struct conv *c, struct dice *d, float **weight)
 {
     const size_t taps = (size_t)c->taps * (size_t)c->kernel * (size_t)c->kernel;
     *weight = dice_floats(d, (size_t)c->out * (size_t)c->in * taps, -0.3f, 0.3f);
     c->bias = dice_floats(d, (size_t)c->out, -1, 1);
-    conv_prepare(c, *weight, malloc((conv_prepared_floats(c) + 1) * sizeof(float)));
+    return prepare_conv(c, *weight);
 }
 
 static struct trial make_trial(struct dice *d, int kernel, int stride, bool relu)
@@ -123,9 +125,7 @@ static void release(struct trial *t)
     struct conv *c[] = {&t->s.space, &t->s.time};
     float *weight[] = {t->space, t->time};
     for (int i = 0; i < 2; i++) {
-        if (c[i]->weight != weight[i]) {
-            free((void *)c[i]->weight);
-        }
+        free(t->room[i]);
         free((void *)c[i]->bias);
         free(weight[i]);
     }
@@ -137,8 +137,8 @@ static void check(struct dice *d, int kernel, int stride, bool relu)
     struct bench b;
     bench_init(&b);
     struct trial t = make_trial(d, kernel, stride, relu);
-    prepare(&t.s.space, d, &t.space);
-    prepare(&t.s.time, d, &t.time);
+    t.room[0] = prepare(&t.s.space, d, &t.space);
+    t.room[1] = prepare(&t.s.time, d, &t.time);
     struct grid want = defined(&t);
     const struct tensor y = separable_run(&t.s, &b.pass, &t.x);
     expect(&y, 0, want);
