@@ -24,7 +24,7 @@ def butd():
                   feat_stride=16, anchor_scales=[4, 8, 16, 32], rpn_pre_nms=6000, rpn_post_nms=48,
                   rpn_nms=0.7, rpn_min_size=16, class_nms=0.3, conf_threshold=0.2, min_boxes=10,
                   max_boxes=100)
-    sizes = dict(stem=64, stages=RESNET, rpn=512, objects=1600, attributes=400, embedding=256,
+    sizes = dict(deviation=3, stem=64, stages=RESNET, rpn=512, objects=1600, attributes=400, embedding=256,
                  hidden=512)
     preprocess = dict(channels="BGR", mean=[102.9801, 115.9465, 122.7717], std=[1, 1, 1],
                       short=300, long=500, resize="caffe")
@@ -37,7 +37,7 @@ def detectron2(name, blocks):
                   anchor_sizes=[32, 64, 128, 256, 512], anchor_ratios=[0.5, 1, 2],
                   rpn_pre_nms=6000, rpn_post_nms=96, rpn_nms=0.7, rpn_min_size=0, class_nms=0.5,
                   conf_threshold=0.05, min_boxes=0, max_boxes=100)
-    sizes = dict(stem=64, stages=RESNET, rpn=1024, objects=80, attributes=0)
+    sizes = dict(deviation=2, stem=64, stages=RESNET, rpn=1024, objects=80, attributes=0)
     preprocess = dict(channels="BGR", mean=[103.53, 116.28, 123.675], std=[1, 1, 1], short=400,
                       long=666, resize="detectron2")
     return name, C4("detectron2", sizes, config, preprocess)
@@ -49,7 +49,7 @@ def vinvl():
                   res5_stride=2, res5_dilation=1, feat_stride=16, anchor_scales=[2, 4, 8, 16, 32],
                   rpn_pre_nms=6000, rpn_post_nms=48, rpn_nms=0.7, rpn_min_size=0, class_nms=0.3,
                   conf_threshold=0.2, min_boxes=10, max_boxes=100)
-    sizes = dict(stem=64, stages=RESNEXT, rpn=1024, objects=1594, attributes=524, embedding=256,
+    sizes = dict(deviation=3, stem=64, stages=RESNEXT, rpn=1024, objects=1594, attributes=524, embedding=256,
                  hidden=512)
     preprocess = dict(channels="BGR", mean=[103.53, 116.28, 123.675], std=[1, 1, 1], short=240,
                       long=400, resize="maskrcnn-benchmark")

@@ -306,7 +306,7 @@ class C4:
         rois = self.proposals(body)
         features = self.features(body, rois)
         objects = self.sizes["objects"]
-        score = self.weights.linear(self.names["cls"], features, objects + 1, 3.0)
+        score = self.weights.linear(self.names["cls"], features, objects + 1, self.sizes["deviation"])
         prob = torch.softmax(score, 1).numpy()
         rows = objects if self.kind == "detectron2" else objects + 1
         delta = self.weights.linear(self.names["box"], features, 4 * rows,

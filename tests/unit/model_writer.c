@@ -17,7 +17,8 @@ void model_writer_init(struct model_writer *w, uint64_t seed, const char *spoil)
     buf_init(&w->data, 1u << 30);
 }
 
-void model_writer_tensor(struct model_writer *w, const char *name, const int *shape, int dims, float dev)
+void model_writer_tensor(struct model_writer *w, const char *name, const int *shape, int dims,
+                         float dev)
 {
     if (spoils(w, '-', name)) {
         return;
@@ -39,8 +40,8 @@ void model_writer_tensor(struct model_writer *w, const char *name, const int *sh
                                   "data_offsets", (int)from, (int)w->data.n));
 }
 
-void model_writer_layer(struct model_writer *w, const char *name, int out, int in, int kernel, int dims,
-                      float gain)
+void model_writer_layer(struct model_writer *w, const char *name, int out, int in, int kernel,
+                        int dims, float gain)
 {
     char key[96];
     const int shape[4] = {out, in, kernel, kernel};

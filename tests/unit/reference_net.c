@@ -35,7 +35,7 @@ double map_at(struct map m, int c, int y, int x)
 }
 
 const float *reference_weight(const struct safetensors *st, const char *layer, const char *kind,
-                           const struct safetensors_tensor **t)
+                              const struct safetensors_tensor **t)
 {
     char name[96];
     snprintf(name, sizeof name, "%s.%s", layer, kind);
@@ -47,8 +47,8 @@ const float *reference_weight(const struct safetensors *st, const char *layer, c
     return copy;
 }
 
-struct map map_convolve(const struct safetensors *st, const char *layer, struct map x,
-                           int stride, int pad, int dilation, int relu)
+struct map map_convolve(const struct safetensors *st, const char *layer, struct map x, int stride,
+                        int pad, int dilation, int relu)
 {
     const struct safetensors_tensor *t;
     const struct safetensors_tensor *u;
@@ -66,8 +66,9 @@ struct map map_convolve(const struct safetensors *st, const char *layer, struct 
                 for (int i = 0; i < depth; i++) {
                     for (int a = 0; a < k * k; a++) {
                         sum += (double)w[(o * depth + i) * k * k + a] *
-                               map_at(x, o / together * depth + i, oy * stride - pad + a / k * dilation,
-                                  ox * stride - pad + a % k * dilation);
+                               map_at(x, o / together * depth + i,
+                                      oy * stride - pad + a / k * dilation,
+                                      ox * stride - pad + a % k * dilation);
                     }
                 }
                 y.v[(o * y.h + oy) * y.w + ox] = relu && sum < 0 ? 0 : sum;
@@ -77,7 +78,8 @@ struct map map_convolve(const struct safetensors *st, const char *layer, struct 
     return y;
 }
 
-double *reference_full(const struct safetensors *st, const char *layer, const double *x, int *outputs)
+double *reference_full(const struct safetensors *st, const char *layer, const double *x,
+                       int *outputs)
 {
     const struct safetensors_tensor *t;
     const struct safetensors_tensor *u;

@@ -1,6 +1,6 @@
 /*
- * Layers in double precision, written plainly: planes instead of interleaved channels, loops instead
- * of matrix products.  What they allocate lives until reference_free().
+ * Layers in double precision, written plainly: planes instead of interleaved channels, loops
+ * instead of matrix products.  What they allocate lives until reference_free().
  */
 #ifndef TESTS_UNIT_REFERENCE_NET_H
 #define TESTS_UNIT_REFERENCE_NET_H
