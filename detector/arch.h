@@ -12,12 +12,18 @@
 #include "detector/pass.h"
 #include "detector/preprocess.h"
 
-/* What a graph tells about itself once built. */
+/* What a graph tells about itself once built; fields as in struct detector_info. */
 struct arch_shape {
-    struct preprocess preprocess;
+    enum detector_kind kind;
+    struct preprocess preprocess; /* of DETECTOR_REGIONS alone */
     uint32_t dim;
     uint32_t classes;
     uint32_t max_regions;
+    uint32_t embedding_dim;
+    uint32_t min_frames;
+    uint32_t frame_multiple;
+    uint32_t net_width; /* px of a frame in the network, of DETECTOR_FRAMES and DETECTOR_CLIPS */
+    uint32_t net_height;
 };
 
 struct arch {
@@ -29,6 +35,9 @@ struct arch {
     /* One image; `rgb` is NULL in a dry pass. Results are left in the pass's workspace. */
     void (*run)(const void *graph, struct pass *pass, const struct geometry *g, const uint8_t *rgb,
                 struct detections *out);
+    /* The frames of one clip, for the kinds that have no regions; exactly one of the two is set. */
+    void (*run_clip)(const void *graph, struct pass *pass, const struct detector_clip *clip,
+                     struct clip_features *out);
 };
 
 /* A network by its name: the graph's kind and what its published weights need besides numbers. An
@@ -66,5 +75,24 @@ extern const char torchvision_preprocess[];
 /* Public vocabularies, JSON lists. */
 extern const char coco_80[]; /* COCO's object classes */
 extern const char coco_90[]; /* the same where COCO's ids leave gaps: torchvision's, with "N/A" */
+
+extern const struct arch arch_resnet;
+extern const char resnet_50_config[];
+extern const char resnet_101_config[];
+extern const char resnet_152_config[];
+extern const char imagenet_preprocess[];
+
+extern const struct arch arch_s3d;
+extern const char s3d_config[];
+extern const char s3d_preprocess[];
+
+extern const struct arch arch_s3dg;
+extern const char s3dg_config[];
+extern const char s3dg_preprocess[];
+
+extern const struct arch arch_r3d;
+extern const char r3d_18_config[];
+extern const char r2plus1d_18_config[];
+extern const char r3d_preprocess[];
 
 #endif

@@ -25,7 +25,7 @@
 
 enum {
     STAGES = 4,        /* res2 to res5 */
-    TILE_PIXELS = 3200 /* RoI pixels in a tile */
+    TILE_PIXELS = 1600 /* RoI pixels in a tile: 8 RoIs of 14 x 14 */
 };
 
 struct c4 {

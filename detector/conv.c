@@ -4,14 +4,13 @@
 
 #include "detector/conv_internal.h"
 #include "detector/gemm.h"
-#include "detector/simd.h"
 #include "detector/winograd.h"
 
 enum {
-    /* Floats gathered at a time: large enough that packing the weights anew for each block costs
-     * little, small enough to stay near the core. */
-    GATHER_FLOATS = 1 << 21,
-    ROWS_MIN = 512,
+    /* Rows at a time: a matrix product's sums, or what was gathered for it, stay in the cache. */
+    TAP_ROWS = 224,
+    GATHER_FLOATS = 1 << 17,
+    GATHER_ROWS_MIN = 112,
     BUNDLE_MIN = 32 /* channels that keep a matrix product's vectors filled */
 };
 
@@ -75,39 +74,43 @@ static bool is_pointwise(const struct conv *c)
     return c->kernel == 1 && c->stride == 1 && c->pad == 0 && conv_taps_centred(c);
 }
 
-/* The file's layout is the one that the matrix product reads. */
-static bool is_as_filed(const struct conv *c)
-{
-    return c->kernel == 1 && conv_taps(c) == 1 && conv_bundles(c).count == groups(c);
-}
-
 static size_t window(const struct conv *c)
 {
     return conv_area(c) * (size_t)conv_bundles(c).in;
 }
 
-size_t conv_prepared_floats(const struct conv *c)
-{
-    if (winograd_fits(c)) {
-        return winograd_floats(c);
-    }
-    return is_as_filed(c) ? 0 : (size_t)c->out * window(c);
-}
-
-/* One bundle's weights: where it is pointwise [tap][out][in], a matrix a tap; else
- * [out][area][in], the order in which gather() lays a window out. */
-static void rearrange(const struct conv *c, const float *weight, int b, float *room)
+/* Floats of one matrix: a bundle's, of one tap where it is pointwise, else of the whole window. */
+static size_t matrix_floats(const struct conv *c)
 {
     const struct bundles k = conv_bundles(c);
-    const size_t area = conv_area(c);
+    return gemm_packed_floats((size_t)k.out, is_pointwise(c) ? (size_t)k.in : window(c));
+}
+
+static size_t matrices(const struct conv *c)
+{
+    return (size_t)conv_bundles(c).count * (is_pointwise(c) ? (size_t)conv_taps(c) : 1);
+}
+
+size_t conv_prepared_floats(const struct conv *c)
+{
+    return winograd_fits(c) ? winograd_floats(c) : matrices(c) * matrix_floats(c);
+}
+
+/* One bundle's weights: a matrix [out][in] a tap where it is pointwise; else one [out][area * in],
+ * in the order in which gather() lays a window out. */
+static void pack(const struct conv *c, const float *weight, int b, float *room)
+{
+    const struct bundles k = conv_bundles(c);
+    const size_t in = (size_t)k.in;
+    const size_t out = (size_t)k.out;
     const bool pointwise = is_pointwise(c);
-    for (int o = 0; o < k.out; o++) {
-        for (int i = 0; i < k.in; i++) {
-            const float *filter = conv_filter(c, &k, weight, b, o, i);
-            for (size_t at = 0; at < area; at++) {
-                const size_t row =
-                    pointwise ? at * (size_t)k.out + (size_t)o : (size_t)o * area + at;
-                room[row * (size_t)k.in + (size_t)i] = filter ? filter[at] : 0;
+    for (size_t o = 0; o < out; o++) {
+        for (size_t i = 0; i < in; i++) {
+            const float *filter = conv_filter(c, &k, weight, b, (int)o, (int)i);
+            for (size_t at = 0; at < conv_area(c) && filter; at++) {
+                const size_t to = pointwise ? at * matrix_floats(c) + gemm_packed_at(out, in, o, i)
+                                            : gemm_packed_at(out, window(c), o, at * in + i);
+                room[to] = filter[at];
             }
         }
     }
@@ -116,14 +119,14 @@ static void rearrange(const struct conv *c, const float *weight, int b, float *r
 void conv_prepare(struct conv *c, const float *weight, float *room)
 {
     c->weight = room;
+    memset(room, 0, conv_prepared_floats(c) * sizeof *room);
     if (winograd_fits(c)) {
         winograd_prepare(c, weight, room);
-    } else if (is_as_filed(c)) {
-        c->weight = weight;
-    } else {
-        for (int b = 0; b < conv_bundles(c).count; b++) {
-            rearrange(c, weight, b, room + (size_t)b * (size_t)conv_bundles(c).out * window(c));
-        }
+        return;
+    }
+    const size_t bundle = matrices(c) / (size_t)conv_bundles(c).count * matrix_floats(c);
+    for (int b = 0; b < conv_bundles(c).count; b++) {
+        pack(c, weight, b, room + (size_t)b * bundle);
     }
 }
 
@@ -140,20 +143,6 @@ int conv_frames(const struct conv *c, int in)
 
 /* ---- running ---- */
 
-/* y[rows][n] += bias, ReLU. */
-SIMD_CLONES
-static void finish(float *restrict y, size_t ldy, const float *restrict bias, size_t rows, size_t n,
-                   bool relu)
-{
-    const float floor = relu ? 0.0f : -__builtin_inff();
-    for (size_t r = 0; r < rows; r++, y += ldy) {
-        for (size_t i = 0; i < n; i++) {
-            const float v = y[i] + bias[i];
-            y[i] = v > floor ? v : floor;
-        }
-    }
-}
-
 /* Where a convolution's sums go: channels [at, at + c->out) of y. */
 struct target {
     const struct tensor *y;
@@ -166,34 +155,58 @@ static float *target_row(const struct target *to, size_t pixel)
     return to->y->p + pixel * (size_t)to->y->c + (size_t)to->at;
 }
 
-/* y += x . w of one bundle and one tap, frame by frame where frames are skipped. */
-static void add_tap(const struct conv *c, const struct tensor *x, const struct target *to, int b,
-                    const struct tap *tap, bool add)
+/* The part of `finish` that bundle b's channels get, at the first or a later and perhaps the last
+ * of the products that they are the sum of. */
+static struct gemm_finish finish_of(const struct conv *c, const struct target *to, size_t b,
+                                    bool first, bool last)
+{
+    return (struct gemm_finish){.add = to->add || !first,
+                                .bias = last ? c->bias + b * (size_t)conv_bundles(c).out : NULL,
+                                .relu = last && c->relu};
+}
+
+/* Pixels [from, from + count) of one output frame, tap by tap, of bundle b; `plane` pixels a
+ * frame. */
+static void sum_taps(const struct conv *c, const struct tensor *x, const struct target *to,
+                     size_t b, int frame, size_t from, size_t count, size_t plane)
 {
     const struct bundles k = conv_bundles(c);
-    const size_t in = (size_t)k.in;
     const size_t out = (size_t)k.out;
-    const size_t pixels = (size_t)x->h * (size_t)x->w;
-    const size_t matrix = (size_t)b * (size_t)conv_taps(c) + (size_t)tap->index;
-    const int together = tap->stride == 1 ? tap->to - tap->from : 1;
-    for (int t = tap->from; t < tap->to; t += together) {
-        const float *from = tensor_at(x, t * tap->stride + tap->offset, 0, 0);
-        gemm_transposed((size_t)together * pixels, out, in, from + (size_t)b * in, (size_t)x->c,
-                        c->weight + matrix * out * in, add,
-                        target_row(to, (size_t)t * pixels) + (size_t)b * out, (size_t)to->y->c);
+    float *y = target_row(to, (size_t)frame * plane + from) + b * out;
+    const int taps = conv_taps(c);
+    int seen = 0; /* by this frame, of all taps */
+    for (int i = 0; i < taps; i++) {
+        const struct tap tap = conv_tap(c, i, x->n, to->y->n);
+        seen += frame >= tap.from && frame < tap.to;
+    }
+    for (int i = 0, done = 0; done < seen; i++) {
+        const struct tap tap = conv_tap(c, i, x->n, to->y->n);
+        if (frame < tap.from || frame >= tap.to) {
+            continue;
+        }
+        const size_t row = (size_t)(frame * tap.stride + tap.offset) * plane + from;
+        const size_t matrix = b * (size_t)taps + (size_t)tap.index;
+        const struct gemm_finish finish = finish_of(c, to, b, done == 0, done + 1 == seen);
+        gemm(count, out, (size_t)k.in, x->p + row * (size_t)x->c + b * (size_t)k.in, (size_t)x->c,
+             c->weight + matrix * matrix_floats(c), &finish, y, (size_t)to->y->c);
+        done++;
     }
 }
 
 static void run_pointwise(const struct conv *c, const struct tensor *x, const struct target *to)
 {
-    for (int b = 0; b < conv_bundles(c).count; b++) {
-        for (int i = 0; i < conv_taps(c); i++) {
-            const struct tap tap = conv_tap(c, i, x->n, to->y->n);
-            add_tap(c, x, to, b, &tap, to->add || i > 0);
+    const bool clip = conv_taps(c) > 1 || c->tap_stride > 1; /* else images apart: one plane */
+    const int frames = clip ? to->y->n : 1;
+    const size_t plane = tensor_pixels(to->y) / (size_t)frames;
+    const size_t rows = clip && plane > TAP_ROWS ? TAP_ROWS : plane;
+    for (size_t from = 0; from < plane; from += rows) {
+        const size_t count = plane - from < rows ? plane - from : rows;
+        for (int t = 0; t < frames; t++) {
+            for (int b = 0; b < conv_bundles(c).count; b++) {
+                sum_taps(c, x, to, (size_t)b, t, from, count, plane);
+            }
         }
     }
-    finish(target_row(to, 0), (size_t)to->y->c, c->bias, tensor_pixels(to->y), (size_t)c->out,
-           c->relu);
 }
 
 /* The channels of the input that a bundle reads. */
@@ -259,7 +272,7 @@ static void gather(const struct conv *c, const struct slice *s, const struct ten
 static size_t gather_rows(const struct conv *c, size_t most)
 {
     size_t rows = GATHER_FLOATS / window(c);
-    rows = rows < ROWS_MIN ? ROWS_MIN : rows;
+    rows = rows < GATHER_ROWS_MIN ? GATHER_ROWS_MIN : rows;
     return rows < most ? rows : most;
 }
 
@@ -269,17 +282,15 @@ static void run_gathered(const struct conv *c, const struct tensor *x, const str
     const struct bundles k = conv_bundles(c);
     const size_t rows = tensor_pixels(to->y);
     const size_t out = (size_t)k.out;
-    const size_t size = window(c);
     for (size_t from = 0; from < rows; from += block) {
         const size_t count = rows - from < block ? rows - from : block;
-        float *y = target_row(to, from);
-        for (int b = 0; b < k.count; b++) {
-            const struct slice s = {x, (size_t)(b * k.in), (size_t)k.in};
+        for (size_t b = 0; b < (size_t)k.count; b++) {
+            const struct slice s = {x, b * (size_t)k.in, (size_t)k.in};
+            const struct gemm_finish finish = finish_of(c, to, b, true, true);
             gather(c, &s, to->y, from, from + count, gathered);
-            gemm_transposed(count, out, size, gathered, size, c->weight + (size_t)b * out * size,
-                            to->add, y + (size_t)b * out, (size_t)to->y->c);
+            gemm(count, out, window(c), gathered, window(c), c->weight + b * matrix_floats(c),
+                 &finish, target_row(to, from) + b * out, (size_t)to->y->c);
         }
-        finish(y, (size_t)to->y->c, c->bias, count, (size_t)c->out, c->relu);
     }
 }
 

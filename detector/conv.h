@@ -2,9 +2,9 @@
  * Convolution with bias, and optionally ReLU and the sum with what the output held; in the image
  * plane, along the leading axis (a clip's frames), or both; in groups of channels.
  *
- * 1x1 convolutions and fully connected layers are matrix products with the weights as they lie in
- * the model file; a plain 3x3 is computed by Winograd's method (winograd.h); others gather their
- * windows block by block (im2col) into a matrix first.
+ * 1x1 convolutions and fully connected layers are matrix products (gemm.h); a plain 3x3 is computed
+ * by Winograd's method (winograd.h); others gather their windows block by block (im2col) into a
+ * matrix first.
  *
  * Narrow groups are taken together: the weights of neighbouring groups become one block-diagonal
  * matrix at least 32 channels wide (a "bundle"), since a matrix product of 8 columns would run at a
@@ -36,11 +36,11 @@ struct conv {
     const float *bias;   /* [out] */
 };
 
-/* How many floats conv_prepare() needs; 0 when the file's own layout serves. */
+/* How many floats conv_prepare() needs; after gemm_init(), as what follows. */
 size_t conv_prepared_floats(const struct conv *c);
 
-/* Sets c->weight from `weight` [out][in / groups][taps][kernel][kernel], rearranged into `room`
- * where needed. Both are borrowed for as long as the conv is used. */
+/* Rearranges `weight` [out][in / groups][taps][kernel][kernel] into `room`, 64-byte aligned, which
+ * is borrowed for as long as the conv is used. */
 void conv_prepare(struct conv *c, const float *weight, float *room);
 
 /* Length of the output along one side of the plane, and along the leading axis. */

@@ -121,19 +121,48 @@ void model_release(struct model *m)
     *m = (struct model){.rc = 0};
 }
 
-int model_finish(struct model *m)
+/* Remembers that the file lacks a tensor, but goes on: the sentence shall say how many. */
+static void miss(struct model *m, const char *name)
+{
+    if (m->rc == 0) {
+        m->rc = E_MODEL;
+        snprintf(m->first_missing, sizeof m->first_missing, "%s", name);
+    }
+    m->missing++;
+}
+
+static size_t count_superfluous(const struct model *m, const char **first)
 {
     size_t superfluous = 0;
-    const char *first = NULL;
+    *first = NULL;
     for (size_t i = 0; i < safetensors_count(m->file); i++) {
         if (!m->used[i]) {
-            first = first ? first : safetensors_at(m->file, i)->name;
+            *first = *first ? *first : safetensors_at(m->file, i)->name;
             superfluous++;
         }
     }
+    return superfluous;
+}
+
+int model_finish(struct model *m)
+{
+    const char *first;
+    char more[200] = "";
+    const size_t superfluous = count_superfluous(m, &first);
     if (superfluous) {
-        model_fail(m, "%zu tensor%s not part of the architecture, the first is \"%.80s\"",
-                   superfluous, superfluous == 1 ? " is" : "s are", first);
+        snprintf(more, sizeof more,
+                 "%zu tensor%s not part of the architecture, the first is \"%.80s\"", superfluous,
+                 superfluous == 1 ? " is" : "s are", first);
+    }
+    if (m->first_missing[0] && m->missing == 1) {
+        m->rc = err_set(E_MODEL, "%s: tensor \"%s\" is missing%s%s", m->path, m->first_missing,
+                        superfluous ? ", and " : "", more);
+    } else if (m->first_missing[0]) {
+        m->rc =
+            err_set(E_MODEL, "%s: %zu of %zu tensors are missing, the first is \"%s\"%s%s", m->path,
+                    m->missing, m->wanted, m->first_missing, superfluous ? ", and " : "", more);
+    } else if (superfluous) {
+        model_fail(m, "%s", more);
     }
     return m->rc;
 }
@@ -267,14 +296,15 @@ const float *model_tensor(struct model *m, const char *name, int dims, int *shap
 {
     size_t index = 0;
     const struct safetensors_tensor *t = safetensors_find(m->file, name, &index);
-    if (m->rc) {
-        return NULL;
-    }
+    m->wanted++;
     if (!t) {
-        model_fail(m, "tensor \"%s\" is missing", name);
+        miss(m, name);
         return NULL;
     }
     m->used[index] = true;
+    if (m->rc) {
+        return NULL;
+    }
     if (strcmp(t->dtype, "F32") != 0) {
         model_fail(m, "tensor \"%s\" is %s; weights must be F32", name, t->dtype);
         return NULL;

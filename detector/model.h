@@ -21,6 +21,9 @@ struct model {
     struct safetensors *file;
     int rc; /* the first error, whose sentence is in err_text() */
     bool *used;
+    size_t wanted; /* tensors asked for, and how many of them are not in the file */
+    size_t missing;
+    char first_missing[160]; /* empty unless that was the first error */
     json_t *config;
     json_t *preprocess;
     struct detector_names objects;
@@ -34,7 +37,8 @@ struct model {
 int model_open(const char *path, struct model *m) MUST_CHECK;
 void model_release(struct model *m);
 
-/* The first error of all that was asked, or the first tensor that no one asked for. */
+/* The first error of all that was asked, or the tensors that no one asked for.  Of tensors that are
+ * missing or superfluous it gives the number and the first name. */
 int model_finish(struct model *m) MUST_CHECK;
 
 /* Remembers an error about the model, unless there is one already. */

@@ -149,28 +149,44 @@ void resize_levels(const struct resize *r, struct pass *pass, const struct level
     give_two_taps(pass, &s);
 }
 
-/* Values stay what they are, and are rounded half to even at the end, as torch.round() does. */
+/* Output row o from source rows `top` and `bottom`.  torch sums four weighted pixels in double
+ * precision where a pixel's channels lie together, as a decoder leaves them, and torchvision rounds
+ * half to even. */
+static void torch_byte_row(const struct resize *r, const struct tap *columns, float part,
+                           const uint8_t *top, const uint8_t *bottom, uint8_t *out)
+{
+    for (int o = 0; o < r->width; o++, out += 3) {
+        const size_t at = 3 * (size_t)columns[o].at;
+        const size_t next = 3 * (size_t)columns[o].next;
+        const float right = columns[o].part;
+        const double weight[4] = {(double)((1.0f - part) * (1.0f - right)),
+                                  (double)((1.0f - part) * right), (double)(part * (1.0f - right)),
+                                  (double)(part * right)};
+        for (size_t c = 0; c < 3; c++) {
+            const double sum = weight[0] * top[at + c] + weight[1] * top[next + c] +
+                               weight[2] * bottom[at + c] + weight[3] * bottom[next + c];
+            out[c] = (uint8_t)rintf((float)sum);
+        }
+    }
+}
+
 static void resize_bytes_torch(const struct resize *r, struct pass *pass, const uint8_t *rgb,
                                uint8_t *out)
 {
-    static const double zero[3] = {0, 0, 0};
-    static const double one[3] = {1, 1, 1};
-    struct levels same;
-    levels_init(&same, false, zero, one);
-    const size_t n = 3 * (size_t)r->width;
-    struct two_taps s = take_two_taps(r, pass);
-    float *row = pass_floats(pass, n);
+    const size_t line = 3 * (size_t)r->in_width;
+    struct tap *columns = workspace_take(pass->ws, (size_t)r->width, sizeof *columns);
+    struct tap *rows = workspace_take(pass->ws, (size_t)r->height, sizeof *rows);
     if (!pass->dry) {
-        aim_two_taps(r, &s);
-        for (int o = 0; o < r->height; o++, out += n) {
-            blend_row(r, &s, &same, rgb, o, row);
-            for (size_t i = 0; i < n; i++) {
-                out[i] = (uint8_t)rintf(row[i]);
-            }
+        make_taps(r, r->in_width, r->full_width, r->left, r->width, columns);
+        make_taps(r, r->in_height, r->full_height, r->top, r->height, rows);
+        for (int o = 0; o < r->height; o++) {
+            torch_byte_row(r, columns, rows[o].part, rgb + (size_t)rows[o].at * line,
+                           rgb + (size_t)rows[o].next * line,
+                           out + (size_t)o * 3 * (size_t)r->width);
         }
     }
-    pass_give(pass, row);
-    give_two_taps(pass, &s);
+    pass_give(pass, columns);
+    pass_give(pass, rows);
 }
 
 /* ---- a triangle of source pixels a side ---- */

@@ -9,10 +9,7 @@ enum {
     TILE = OUT + 2,       /* its inputs */
     POINTS = TILE * TILE, /* products */
     LANES = 16,           /* channels at a time */
-    /* Transformed inputs and outputs in work at a time: few stay in the cache between the steps,
-     * but each matrix product packs its weights anew, which many rows repay. */
-    BLOCK_FLOATS = 12 << 20,
-    BLOCK_ROWS = 192
+    BLOCK_TILES = 196     /* in work at a time: few stay in the cache between the steps */
 };
 
 /* 16 channels. Compiled to as many registers as the machine's vectors take. */
@@ -29,11 +26,16 @@ bool winograd_fits(const struct conv *c)
            conv_taps_centred(c) && k.in % LANES == 0 && k.out % LANES == 0;
 }
 
-/* Floats of one bundle's weights at one point. */
-static size_t point_floats(const struct conv *c)
+/* Floats of one bundle's weights at one point, and of one tap's. */
+static size_t matrix_floats(const struct conv *c)
 {
     const struct bundles k = conv_bundles(c);
-    return (size_t)conv_taps(c) * (size_t)k.out * (size_t)k.in;
+    return gemm_packed_floats((size_t)k.out, (size_t)k.in);
+}
+
+static size_t point_floats(const struct conv *c)
+{
+    return (size_t)conv_taps(c) * matrix_floats(c);
 }
 
 size_t winograd_floats(const struct conv *c)
@@ -70,12 +72,12 @@ static void filter_transform(const double w[9], double u[TILE][TILE])
     }
 }
 
-/* One filter [3][3] (NULL: all zeros) into 36 matrices that are `plane` floats apart. */
+/* One filter [3][3] into 36 matrices that are `plane` floats apart. */
 static void prepare_filter(const float *filter, size_t plane, float *prepared)
 {
-    double w[9] = {0};
+    double w[9];
     double u[TILE][TILE];
-    for (int k = 0; filter && k < 9; k++) {
+    for (int k = 0; k < 9; k++) {
         w[k] = (double)filter[k];
     }
     filter_transform(w, u);
@@ -89,12 +91,13 @@ void winograd_prepare(const struct conv *c, const float *weight, float *prepared
     const struct bundles k = conv_bundles(c);
     const size_t plane = point_floats(c);
     for (int b = 0; b < k.count; b++, prepared += POINTS * plane) {
-        float *to = prepared;
-        for (int tap = 0; tap < conv_taps(c); tap++) {
-            for (int o = 0; o < k.out; o++) {
-                for (int i = 0; i < k.in; i++) {
-                    const float *filter = conv_filter(c, &k, weight, b, o, i);
-                    prepare_filter(filter ? filter + 9 * tap : NULL, plane, to++);
+        for (int o = 0; o < k.out; o++) {
+            for (int i = 0; i < k.in; i++) {
+                const float *filter = conv_filter(c, &k, weight, b, o, i);
+                float *to =
+                    prepared + gemm_packed_at((size_t)k.out, (size_t)k.in, (size_t)o, (size_t)i);
+                for (int tap = 0; tap < conv_taps(c) && filter; tap++) {
+                    prepare_filter(filter + 9 * tap, plane, to + (size_t)tap * matrix_floats(c));
                 }
             }
         }
@@ -281,10 +284,7 @@ static struct block block_of(const struct conv *c, const struct tensor *x, int i
     } else {
         k.total *= (size_t)images;
     }
-    const size_t floats = k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out;
-    const size_t wide = 3 * (size_t)(c->in + c->out) / 8;
-    const size_t rows = wide > BLOCK_ROWS ? wide : BLOCK_ROWS;
-    k.most = smaller(BLOCK_FLOATS / (POINTS * floats), rows / k.frames_out);
+    k.most = BLOCK_TILES / k.frames_in;
     k.most = smaller(k.most < 1 ? 1 : k.most, k.total);
     return k;
 }
@@ -324,12 +324,11 @@ static void multiply(const struct conv *c, const struct block *k, size_t count, 
             for (int i = 0; i < conv_taps(c); i++) {
                 const struct tap tap = conv_tap(c, i, (int)k->frames_in, (int)k->frames_out);
                 const size_t first = p * k->frames_in + (size_t)(tap.from + tap.offset);
-                gemm_transposed(
-                    (size_t)(tap.to - tap.from) * count, out, in,
-                    v + first * count * (size_t)c->in + b * in, (size_t)c->in,
-                    w + (size_t)tap.index * out * in, i > 0,
-                    m + (p * k->frames_out + (size_t)tap.from) * count * (size_t)c->out + b * out,
-                    (size_t)c->out);
+                gemm((size_t)(tap.to - tap.from) * count, out, in,
+                     v + first * count * (size_t)c->in + b * in, (size_t)c->in,
+                     w + (size_t)tap.index * matrix_floats(c), &(struct gemm_finish){.add = i > 0},
+                     m + (p * k->frames_out + (size_t)tap.from) * count * (size_t)c->out + b * out,
+                     (size_t)c->out);
             }
         }
     }

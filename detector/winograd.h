@@ -16,7 +16,7 @@
  * along the leading axis add up in the transformed domain. */
 bool winograd_fits(const struct conv *c);
 
-/* Floats that winograd_prepare() fills: the transformed weights [bundle][36][taps][out][in]. */
+/* Floats that winograd_prepare() fills: packed matrices [bundle][36][tap]. */
 size_t winograd_floats(const struct conv *c);
 
 /* weight [out][in / groups][taps][3][3] */

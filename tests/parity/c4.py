@@ -76,7 +76,7 @@ def run(program, model=None, images=None):
                 (detectron2("frcnn-r101-c4", [3, 4, 23, 3]), 2), (vinvl(), 5)]
     with tempfile.TemporaryDirectory() as folder:
         for (name, reference), n in networks:
-            photos = images or find_photos(n, folder)
+            photos = images or find_photos(folder, n)
             figures = Figures()
             check(program, name, reference, photos, folder, figures)
             p, f = figures.report("%s, %d images" % (name, len(photos)))

@@ -1,46 +1,69 @@
-"""Photos for the checks: of different shapes, from a folder or drawn."""
+"""The pictures that networks are compared on: photos where there are some, drawn scenes else."""
 import glob
 import os
+import sys
 
 import numpy as np
 from PIL import Image
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SEED = 900002
 
-def find_photos(n, folder):
-    """`n` photos under $PAIRMILL_DATA, as many shapes among them as there are; drawn ones, written
-    to `folder`, where the variable is not set."""
+
+def find_photos(folder, n):
+    """Paths of n pictures, of as many shapes as there are: of $PAIRMILL_DATA, a folder of JPEGs in
+    any depth, or drawn into `folder`."""
     data = os.environ.get("PAIRMILL_DATA")
-    if not data:
-        return [draw_photo(folder, i) for i in range(n)]
-    paths = sorted(glob.glob(os.path.join(data, "**", "*.jpg"), recursive=True))
-    if len(paths) < n:
-        raise SystemExit("PAIRMILL_DATA=%s has %d photos; %d are needed" % (data, len(paths), n))
-    by_shape = {}
+    found = sorted(glob.glob(os.path.join(data, "**", "*.jpg"), recursive=True)) if data else []
+    if not found:
+        return draw(folder, n)
+    shapes = {}
+    for path in found:
+        shapes.setdefault(Image.open(path).size, []).append(path)
+    order = []
+    while shapes and len(order) < n:
+        for size in sorted(shapes):
+            order.append(shapes[size].pop(0))
+            if not shapes[size]:
+                del shapes[size]
+    return order[:n]
+
+
+def draw(folder, n):
+    """Scenes of demo/, each cropped to another shape."""
+    sys.path.insert(0, os.path.join(ROOT, "demo"))
+    import scenes
+    scenes.write(folder, SEED, n)
+    random = np.random.default_rng(SEED)
+    paths = sorted(glob.glob(os.path.join(folder, "images", "*.jpg")))
     for path in paths:
-        by_shape.setdefault(Image.open(path).size, []).append(path)
-    chosen = []
-    while len(chosen) < n:  # one of each shape, then a second one of each, ...
-        for some in by_shape.values():
-            if some and len(chosen) < n:
-                chosen.append(some.pop(0))
-    return chosen
-
-
-def draw_photo(folder, seed):
-    """Smooth colours with edges of all sizes, of a shape that differs from one to the next."""
-    random = np.random.default_rng(seed)
-    width, height = (int(v) for v in random.integers(120, 700, 2))
-    picture = Image.fromarray(random.integers(0, 256, (9, 9, 3), np.uint8)).resize(
-        (width, height), Image.BICUBIC)
-    pixels = np.asarray(picture).copy()
-    for _ in range(60):
-        x, y = int(random.integers(0, width)), int(random.integers(0, height))
-        w, h = (int(v) for v in random.integers(4, 200, 2))
-        pixels[y:y + h, x:x + w] = random.integers(0, 256, 3)
-    path = os.path.join(folder, "drawn%02d.png" % seed)
-    Image.fromarray(pixels).save(path)
-    return path
+        image = Image.open(path).convert("RGB")
+        w, h = (int(side * random.uniform(0.5, 1)) for side in image.size)
+        image.crop((0, 0, w, h)).save(path, quality=95)
+    return paths
 
 
 def read_rgb(path):
-    return np.array(Image.open(path).convert("RGB"))
+    """[h][w][3] uint8"""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def clip(folder, path, frames, width, height):
+    """Frames that a camera panning over the picture would see, as PNG files in order."""
+    os.makedirs(folder, exist_ok=True)
+    image = Image.open(path).convert("RGB")
+    scale = 1.3 * max(width / image.width, height / image.height)
+    image = image.resize((int(image.width * scale) + 1, int(image.height * scale) + 1))
+    paths = []
+    for t in range(frames):
+        part = t / max(1, frames - 1)
+        x, y = int((image.width - width) * part), int((image.height - height) * (1 - part))
+        paths.append(os.path.join(folder, "%03d.png" % t))
+        image.crop((x, y, x + width, y + height)).save(paths[-1], compress_level=1)
+    return paths
+
+
+def montage(paths, width, height):
+    """[len(paths)][h][w][3] uint8: unlike pictures as a clip's frames, for a data set's statistics."""
+    return np.stack([np.asarray(Image.open(path).convert("RGB").resize((width, height)))
+                     for path in paths])

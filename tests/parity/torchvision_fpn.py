@@ -86,7 +86,7 @@ def run(program, model=None, images=None):
     torch.set_num_threads(2)
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        photos = images or find_photos(20, folder)
+        photos = images or find_photos(folder, 20)
         for v2, short, long in ((False, 800, 1333), (True, 480, 800)):
             figures = Figures()
             check(program, v2, photos, short, long, folder, figures)

@@ -109,6 +109,7 @@ struct c4_plan c4_plan_default(void)
                             .res5_dilation = 2,
                             .objects = 11,
                             .attributes = 5,
+                            .scales = 2,
                             .block_names = "letters",
                             .stride_in_1x1 = 1,
                             .caffe_pool = 1,
@@ -146,7 +147,7 @@ static int add_stage(struct model_writer *w, const struct c4_plan *p, int number
 
 static void add_tensors(struct model_writer *w, const struct c4_plan *p)
 {
-    const int anchors = 6;
+    const int anchors = 3 * p->scales;
     const int classes = p->objects + 1;
     model_writer_layer(w, "conv1", p->stem, 3, 7, 4, 0.03f);
     int wide = add_stage(w, p, 2, p->stem);
@@ -178,7 +179,11 @@ static json_t *make_config(const struct c4_plan *p)
                           "caffe_pool", p->caffe_pool, "roi_pool", p->roi, "res5_dilation",
                           p->res5_dilation, "feat_stride", 16, "anchor_base", 16);
     json_object_set_new(c, "anchor_ratios", json_pack("[f,f,f]", 0.5, 1.0, 2.0));
-    json_object_set_new(c, "anchor_scales", json_pack("[i,i]", 2, 4));
+    json_t *scales = json_array();
+    for (int i = 0; i < p->scales; i++) {
+        json_array_append_new(scales, json_integer(2 << i));
+    }
+    json_object_set_new(c, "anchor_scales", scales);
     json_object_set_new(c, "rpn_pre_nms", json_integer(200));
     json_object_set_new(c, "rpn_post_nms", json_integer(p->post_nms));
     json_object_set_new(c, "rpn_nms", json_real(0.7));

@@ -54,6 +54,7 @@ struct c4_plan {
     int width[4]; /* narrow width of a stage's blocks; the wide one is 4 times that */
     int stem;
     int rpn;
+    int scales; /* of anchors, in three ratios each */
     int roi;
     int res5_dilation;
     int objects;

@@ -114,13 +114,13 @@ static json_t *config_of(const struct frcnn_plan *p)
                           "conf_threshold", p->threshold, "min_boxes", p->min_boxes, "max_boxes",
                           p->max_boxes, "anchor_ratios", 0.5, 1.0, 2.0);
     json_t *more =
-        is_fpn(p) ? json_pack("{s:[i,i,i,i,i], s:i, s:f, s:f, s:i, s:i, s:i}", "anchor_sizes", 16,
-                              32, 48, 64, 96, "rpn_convs", p->kind == FRCNN_FPN_V2 ? 2 : 1,
-                              "rpn_min_size", 0.001, "box_min_size", 0.01, "roi_pool", 3,
-                              "roi_sampling", 2, "box_convs", p->kind == FRCNN_FPN_V2 ? 2 : 0)
-                  : json_pack("{s:b, s:i, s:i, s:i, s:i, s:i}", "caffe_pool", 0, "roi_pool", 6,
-                              "res5_stride", 2, "res5_dilation", 1, "feat_stride", 16,
-                              "rpn_min_size", 0);
+        is_fpn(p)
+            ? json_pack("{s:[i,i,i,i,i], s:i, s:f, s:f, s:i, s:i, s:i}", "anchor_sizes", 16, 32, 48,
+                        64, 96, "rpn_convs", p->kind == FRCNN_FPN_V2 ? 2 : 1, "rpn_min_size", 0.001,
+                        "box_min_size", 0.01, "roi_pool", 3, "roi_sampling", 2, "box_convs",
+                        p->kind == FRCNN_FPN_V2 ? 2 : 0)
+            : json_pack("{s:b, s:i, s:i, s:i, s:i, s:i}", "caffe_pool", 0, "roi_pool", 6,
+                        "res5_stride", 2, "res5_dilation", 1, "feat_stride", 16, "rpn_min_size", 0);
     json_object_update(c, more);
     json_decref(more);
     if (p->kind == FRCNN_DETECTRON2) {

@@ -75,8 +75,8 @@ static struct map block(const struct frcnn_plan *p, const struct safetensors *st
 static void add_nearest(struct map up, struct map *y)
 {
     for (int i = 0; i < y->c * y->h * y->w; i++) {
-        y->v[i] += map_at(up, i / y->w / y->h, i / y->w % y->h * up.h / y->h,
-                          i % y->w * up.w / y->w);
+        y->v[i] +=
+            map_at(up, i / y->w / y->h, i / y->w % y->h * up.h / y->h, i % y->w * up.w / y->w);
     }
 }
 
@@ -133,8 +133,7 @@ static void move(const struct frcnn_plan *p, const double *box, const double *d,
     for (int k = 0; k < 2; k++) {
         const double size = box[k + 2] - box[k] + plus;
         const double centre = box[k] + size / 2 + d[k] / weight * size;
-        const double half =
-            size * exp(fmin(d[k + 2] / (weight > 1 ? 5 : 1), log(1000.0 / 16))) / 2;
+        const double half = size * exp(fmin(d[k + 2] / (weight > 1 ? 5 : 1), log(1000.0 / 16))) / 2;
         const double most = (k ? p->height : p->width) - plus;
         out[k] = fmin(fmax(centre - half, 0), most);
         out[k + 2] = fmin(fmax(centre + half - plus, 0), most);
@@ -146,9 +145,9 @@ static void anchor_of(const struct frcnn_plan *p, int level, int a, double *box)
     static const double sizes[] = {16, 32, 48, 64, 96};
     static const double ratios[] = {0.5, 1, 2};
     /* generate_anchors(16, [.5, 1, 2], [2, 3]), run in numpy */
-    static const double counted[6][4] = {{-15, -4, 30, 19},    {-26.5, -10, 41.5, 25},
-                                         {-8, -8, 23, 23},     {-16, -16, 31, 31},
-                                         {-3, -14, 18, 29},    {-8.5, -25, 23.5, 40}};
+    static const double counted[6][4] = {{-15, -4, 30, 19}, {-26.5, -10, 41.5, 25},
+                                         {-8, -8, 23, 23},  {-16, -16, 31, 31},
+                                         {-3, -14, 18, 29}, {-8.5, -25, 23.5, 40}};
     if (p->kind == FRCNN_MASKRCNN) {
         memcpy(box, counted[a], sizeof counted[a]);
         return;
@@ -234,8 +233,8 @@ static int propose(const struct frcnn_plan *p, const struct safetensors *st,
             st, d2 ? "proposal_generator.rpn_head.objectness_logits" : "rpn.head.cls_logits", x, 1,
             0, 1, 0);
         const struct map delta = map_convolve(
-            st, d2 ? "proposal_generator.rpn_head.anchor_deltas" : "rpn.head.bbox_pred", x, 1, 0,
-            1, 0);
+            st, d2 ? "proposal_generator.rpn_head.anchor_deltas" : "rpn.head.bbox_pred", x, 1, 0, 1,
+            0);
         n += level_candidates(p, score, delta, l, is_fpn(p) ? width / level[l].w : 16,
                               is_fpn(p) ? height / level[l].h : 16, all + n);
     }
@@ -338,15 +337,13 @@ static void predict(const struct frcnn_plan *p, const struct safetensors *st, st
 {
     const int maskrcnn = p->kind == FRCNN_MASKRCNN;
     int n;
-    double *score = reference_full(st,
-                                   maskrcnn ? "roi_heads.box.predictor.cls_score"
-                                            : "roi_heads.box_predictor.cls_score",
-                                   roi->feature, classes);
+    double *score = reference_full(
+        st, maskrcnn ? "roi_heads.box.predictor.cls_score" : "roi_heads.box_predictor.cls_score",
+        roi->feature, classes);
     reference_softmax(score, *classes);
-    roi->delta = reference_full(st,
-                                maskrcnn ? "roi_heads.box.predictor.bbox_pred"
-                                         : "roi_heads.box_predictor.bbox_pred",
-                                roi->feature, &n);
+    roi->delta = reference_full(
+        st, maskrcnn ? "roi_heads.box.predictor.bbox_pred" : "roi_heads.box_predictor.bbox_pred",
+        roi->feature, &n);
     roi->prob = score;
     if (p->kind == FRCNN_DETECTRON2) { /* background comes last */
         roi->prob = reference_keep((size_t)*classes, sizeof(double));

@@ -1,6 +1,6 @@
 /*
- * Small Faster R-CNNs of torchvision's, detectron2's and maskrcnn-benchmark's making, and their graphs
- * in double precision, written from those programs' Python without looking at detector/.
+ * Small Faster R-CNNs of torchvision's, detectron2's and maskrcnn-benchmark's making, and their
+ * graphs in double precision, written from those programs' Python without looking at detector/.
  *
  * The image is as large as the network wants it, so that it is not resized.
  */

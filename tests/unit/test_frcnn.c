@@ -53,12 +53,8 @@ static void check(struct frcnn_plan plan, const struct detector_options *options
     close_plan(&o);
 }
 
-static const struct frcnn_plan fpn = {.kind = FRCNN_FPN,
-                                      .seed = 5,
-                                      .width = 75,
-                                      .height = 90,
-                                      .threshold = 0.15,
-                                      .max_boxes = 30};
+static const struct frcnn_plan fpn = {
+    .kind = FRCNN_FPN, .seed = 5, .width = 75, .height = 90, .threshold = 0.15, .max_boxes = 30};
 
 Test(frcnn, on_a_pyramid_equals_torchvisions_graph)
 {
