@@ -131,6 +131,7 @@ struct detections {
     uint32_t n;
     uint32_t dim;               /* D */
     uint32_t classes;           /* C */
+    bool regressed;             /* they are detections */
     const float *boxes;         /* [n][4] x1 y1 x2 y2, px of the original image */
     const float *conf;          /* [n] what they are ordered by */
     const uint16_t *object_id;  /* [n] best class, or the detection's; 0-based, no background */

@@ -47,6 +47,7 @@ static void check(struct frcnn_plan plan, const struct detector_options *options
     reference_frcnn(&plan, weights, rgb, &want);
     cr_assert_gt(want.n, 4, "a test of %d regions shows little", want.n);
     reference_regions_expect(&got, &want);
+    cr_assert_eq(got.regressed, plan.kind != FRCNN_MASKRCNN);
     reference_regions_release(&want);
     free(rgb);
     safetensors_close(weights);
