@@ -415,6 +415,7 @@ static void c4_run(const void *graph, struct pass *pass, const struct geometry *
                               ? choose_class_boxes(g, pass, geo, &rois, pooled, region, cls)
                               : choose_proposals(g, pass, geo, &rois, region, cls);
     export_regions(pass, region, chosen, room, &rois.rows, out);
+    out->regressed = g->kind->class_boxes;
     if (g->has_attributes) {
         attribute_head_run(&g->attributes, pass, out->features, cls, chosen, room, out);
     }

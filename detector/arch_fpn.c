@@ -395,6 +395,7 @@ static void fpn_run(const void *graph, struct pass *pass, const struct geometry 
     const size_t chosen =
         class_boxes_run(&g->class_boxes, &g->box_delta, pass, geo, rois, feature.p, region);
     export_regions(pass, region, chosen, room, &rows, out);
+    out->regressed = true;
 }
 
 const struct arch arch_fpn = {.build = fpn_build, .free = free, .run = fpn_run};

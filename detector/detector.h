@@ -120,20 +120,28 @@ struct detector_progress {
 };
 
 /* Regions in falling order of conf; every pointer is into the session, valid until its next
- * detect. The arrays are those of struct visual_record (soft labels still in single precision). */
+ * detect. The arrays are those of struct visual_record (soft labels still in single precision).
+ *
+ * What a region is, is the architecture's affair.  BUTD's, VinVL's and the demo's are proposals:
+ * each RoI at most once, its box as the proposal network made it, its conf the best score among the
+ * classes whose NMS it survived.  torchvision's and detectron2's are detections: a RoI under a
+ * class, moved by that class' deltas, with the class' score as conf; one RoI may come out several
+ * times. Features and soft labels always are of the RoI before it was moved. */
 struct detections {
     uint32_t n;
     uint32_t dim;               /* D */
     uint32_t classes;           /* C */
-    const float *boxes;         /* [n][4] x1 y1 x2 y2, px of the original image: proposals */
-    const float *conf;          /* [n] best class score among classes whose NMS it survived */
-    const uint16_t *object_id;  /* [n] best class, 0-based, without background */
-    const float *object_conf;   /* [n] */
+    bool regressed;             /* they are detections */
+    const float *boxes;         /* [n][4] x1 y1 x2 y2, px of the original image */
+    const float *conf;          /* [n] what they are ordered by */
+    const uint16_t *object_id;  /* [n] best class, or the detection's; 0-based, no background */
+    const float *object_conf;   /* [n] its probability */
     const uint16_t *attr_id;    /* [n] 0-based; NULL where the model has no attributes */
     const float *attr_conf;     /* [n] */
     const float *features;      /* [n][D] */
     const float *soft_labels;   /* [n][C] background at column 0 */
-    const float *refined_boxes; /* [n][4] regressed for object_id and clipped: to draw, to score */
+    const float *refined_boxes; /* [n][4] regressed for object_id and clipped: to draw, to score; of
+                                   a detection the box itself */
 };
 
 /* Finds regions.  `progress` may be NULL.  E_IMAGE_TOO_BIG, E_ARG for an empty image or a model of

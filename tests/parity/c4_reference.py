@@ -251,9 +251,9 @@ class C4:
         a = len(base)
         caffe = self.kind == "caffe"
         x = F.relu(self.weights.conv(self.names["rpn"], features, self.sizes["rpn"], 3))
-        score = self.weights.conv(self.names["score"], x, 2 * a if caffe else a, 1, deviation=2.0,
+        score = self.weights.conv(self.names["score"], x, 2 * a if caffe else a, 1, deviation=1.0,
                                   centred=True)[0].numpy()
-        delta = self.weights.conv(self.names["delta"], x, 4 * a, 1, deviation=0.25,
+        delta = self.weights.conv(self.names["delta"], x, 4 * a, 1, deviation=0.1,
                                   centred=True)[0].numpy()
         h, w = delta.shape[1:]
         rank = score[a:] - score[:a] if caffe else score
@@ -306,11 +306,11 @@ class C4:
         rois = self.proposals(body)
         features = self.features(body, rois)
         objects = self.sizes["objects"]
-        score = self.weights.linear(self.names["cls"], features, objects + 1, 3.0)
+        score = self.weights.linear(self.names["cls"], features, objects + 1, self.sizes["deviation"])
         prob = torch.softmax(score, 1).numpy()
         rows = objects if self.kind == "detectron2" else objects + 1
         delta = self.weights.linear(self.names["box"], features, 4 * rows,
-                                    0.1 if self.kind == "caffe" else 1.0).numpy()
+                                    0.05 if self.kind == "caffe" else 0.5).numpy()
         if self.kind == "detectron2":
             found = self.class_boxes(rois, prob, delta)
         else:

@@ -1,37 +1,7 @@
-"""Model files for the checks: a network's state dict, folded and written as pairmill reads it."""
+"""Model files for the checks: written here, or imported and then changed."""
 import json
-
-import numpy as np
-
-
-def fold(state, eps):
-    """{name: float32 array} of a torch state dict: each batch normalisation goes into the convolution
-    before it.  Names follow torchvision (bnK after convK, N.1 after N.0), detectron2 (X.norm after X)
-    and maskrcnn-benchmark (both of torchvision's)."""
-    tensors = {}
-    state = {k: v.detach().double().numpy() for k, v in state.items()}
-    norms = [k[:-len(".running_var")] for k in state if k.endswith(".running_var")]
-    by_conv = {convolution_of(norm): norm for norm in norms}
-    for key, value in state.items():
-        layer, kind = key.rsplit(".", 1)
-        if layer in norms:
-            continue
-        if kind == "weight" and layer in by_conv:
-            norm = by_conv[layer]
-            factor = state[norm + ".weight"] / np.sqrt(state[norm + ".running_var"] + eps)
-            tensors[layer + ".bias"] = state[norm + ".bias"] - state[norm + ".running_mean"] * factor
-            value = value * factor.reshape(-1, *[1] * (value.ndim - 1))
-        tensors[key] = value
-    return {k: np.ascontiguousarray(v, np.float32) for k, v in tensors.items()}
-
-
-def convolution_of(norm):
-    layer, last = norm.rsplit(".", 1)
-    if last == "norm":
-        return layer
-    if last.startswith("bn"):
-        return "%s.conv%s" % (layer, last[2:])
-    return "%s.%d" % (layer, int(last) - 1)
+import os
+import subprocess
 
 
 def write_safetensors(path, tensors, metadata):
@@ -39,12 +9,16 @@ def write_safetensors(path, tensors, metadata):
     for name, t in tensors.items():
         header[name] = {"dtype": "F32", "shape": t.shape, "data_offsets": [at, at + t.nbytes]}
         at += t.nbytes
+    write_file(path, header, (t.tobytes() for t in tensors.values()))
+
+
+def write_file(path, header, blocks):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as f:
         f.write(len(text).to_bytes(8, "little") + text)
-        for t in tensors.values():
-            f.write(t.tobytes())
+        for block in blocks:
+            f.write(block)
 
 
 def write_model(path, tensors, architecture, config, preprocess, objects, attributes=()):
@@ -52,3 +26,17 @@ def write_model(path, tensors, architecture, config, preprocess, objects, attrib
         "format": "pairmill-model/1", "architecture": architecture,
         "config": json.dumps(config), "preprocess": json.dumps(preprocess),
         "objects": json.dumps(list(objects)), "attributes": json.dumps(list(attributes))})
+
+
+def import_model(program, path, architecture, **preprocess):
+    """The path of the model made of a weight file, with some of its preprocessing changed."""
+    model = os.path.splitext(path)[0] + ".safetensors"
+    subprocess.run([program, "model", "import", path, "-o", model, "--arch", architecture],
+                   stdout=subprocess.DEVNULL, check=True)
+    with open(model, "rb") as f:
+        header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        data = f.read()
+    metadata = header["__metadata__"]
+    metadata["preprocess"] = json.dumps(dict(json.loads(metadata["preprocess"]), **preprocess))
+    write_file(model, header, [data])
+    return model

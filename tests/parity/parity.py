@@ -12,7 +12,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-CHECKS = ["weights", "demo_c4", "torchvision_fpn", "video"]
+CHECKS = ["weights", "demo_c4", "torchvision_fpn", "c4", "golden", "video"]
 
 
 def main():

@@ -4,44 +4,30 @@ import tempfile
 
 import numpy as np
 import torch
-import torchvision
 from torchvision.models.detection import faster_rcnn
 
 from figures import Figures, compare_in_order, pairmill_detect_tsv
-from modelfile import fold, write_model
+from modelfile import import_model
 from photos import find_photos, read_rgb
 from randomise import randomise
 
-OBJECTS = ["object %d" % i for i in range(1, 91)]
-PREPROCESS = {"channels": "RGB", "mean": [123.675, 116.28, 103.53],
-              "std": [58.395, 57.12, 57.375], "multiple": 32, "resize": "torchvision"}
-EPS = {False: 0.0, True: 1e-5}  # v1's published weights are used with overwrite_eps(model, 0.0)
 # What the layers' outputs deviate by; residual branches less than what they are added to.
 DEVIATIONS = [("conv3", 0.4, False), ("cls_logits", 1, True), ("rpn.head.bbox_pred", 0.1, True),
               ("cls_score", 3, True), ("box_predictor.bbox_pred", 0.5, True)]
 
 
-def config(v2):
-    return {"blocks": [3, 4, 6, 3], "stride_in_1x1": False,
-            "anchor_sizes": [32, 64, 128, 256, 512], "anchor_ratios": [0.5, 1, 2],
-            "rpn_convs": 2 if v2 else 1, "rpn_pre_nms": 1000, "rpn_post_nms": 1000, "rpn_nms": 0.7,
-            "rpn_min_size": 0.001, "roi_pool": 7, "roi_sampling": 2, "box_convs": 4 if v2 else 0,
-            "box_min_size": 0.01, "class_nms": 0.5, "conf_threshold": 0.05, "min_boxes": 0,
-            "max_boxes": 100}
-
-
 def build(v2, short, long, photo):
     make = faster_rcnn.fasterrcnn_resnet50_fpn_v2 if v2 else faster_rcnn.fasterrcnn_resnet50_fpn
     network = make(weights=None, weights_backbone=None, min_size=short, max_size=long).eval()
-    for module in network.modules() if not v2 else ():
-        if hasattr(module, "running_var"):
-            module.eps = EPS[v2]
+    for module in network.modules():
+        if hasattr(module, "running_var") and not v2:
+            module.eps = 0.0  # as overwrite_eps() does where v1's published weights are loaded
     randomise(network, lambda: network([photo]), DEVIATIONS)
     return network
 
 
 def tensor_of(path):
-    return torch.from_numpy(read_rgb(path)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1).float() / 255
 
 
 class Reference:
@@ -72,10 +58,10 @@ class Reference:
 
 def check(program, v2, photos, short, long, folder, figures):
     network = build(v2, short, long, tensor_of(photos[0]))
-    model = os.path.join(folder, "model.safetensors")
-    write_model(model, fold(network.state_dict(), EPS[v2]),
-                "frcnn-r50-fpn-v2" if v2 else "frcnn-r50-fpn", config(v2),
-                dict(PREPROCESS, short=short, long=long), OBJECTS)
+    weights = os.path.join(folder, "weights.pth")
+    torch.save(network.state_dict(), weights)
+    model = import_model(program, weights, "frcnn-r50-fpn-v2" if v2 else "frcnn-r50-fpn",
+                         short=short, long=long)
     reference = Reference(network)
     for path, got in zip(photos, pairmill_detect_tsv(program, model, photos)):
         compare_in_order(figures, os.path.basename(path), got, reference.detect(path))

@@ -24,6 +24,10 @@ int dice_int(struct dice *d, int lo, int hi); /* [lo, hi] */
 float dice_normal(struct dice *d);
 float *dice_floats(struct dice *d, size_t n, float lo, float hi); /* free() it */
 
+/* Smooth random blobs: an image [height][width][3] whose features differ from place to place;
+ * free() it. */
+uint8_t *random_image(uint64_t seed, int width, int height);
+
 /* A pass over 256 MB of scratch memory, for one operator at a time. */
 struct bench {
     struct workspace ws;
