@@ -354,12 +354,10 @@ static void read_layer(struct model *m, const char *name, int dims, const int *s
     if (m->rc) {
         return;
     }
-    float *room = NULL;
-    const size_t floats = conv_prepared_floats(c);
-    if (floats && !(room = model_own(m, floats * sizeof *room))) {
-        return;
+    float *room = model_own(m, conv_prepared_floats(c) * sizeof *room);
+    if (room) {
+        conv_prepare(c, weight, room);
     }
-    conv_prepare(c, weight, room);
 }
 
 void model_conv(struct model *m, const char *name, struct conv *c)

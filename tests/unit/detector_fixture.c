@@ -56,6 +56,11 @@ void bench_release(struct bench *b)
     workspace_release(&b->ws);
 }
 
+void bench_prepare(struct conv *c, const float *weight)
+{
+    conv_prepare(c, weight, aligned_alloc(64, (conv_prepared_floats(c) + 15) / 16 * 64));
+}
+
 void scratch_file_init(struct scratch_file *f)
 {
     snprintf(f->dir, sizeof f->dir, "/tmp/pairmill-test-XXXXXX");

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detector/conv.h"
 #include "detector/pass.h"
 #include "detector/tensor.h"
 
@@ -32,6 +33,9 @@ struct bench {
 
 void bench_init(struct bench *b);
 void bench_release(struct bench *b);
+
+/* Prepares c with these weights, after bench_init(), in memory that c->weight holds: free() it. */
+void bench_prepare(struct conv *c, const float *weight);
 
 /* A file in a fresh directory; release deletes both. */
 struct scratch_file {

@@ -32,8 +32,8 @@ static size_t candidates(const struct class_box_rule *rule, const struct class_b
     for (size_t r = 0; r < rois->n; r++) {
         for (int c = 1; c < CLASSES; c++) {
             const float *d = rois->delta + (int)r * columns + 4 * (c - rule->first_delta);
-            const struct box b = box_clip(box_decode(&rule->coder, rois->box[r], d), (float)width,
-                                          (float)height, 0);
+            const struct box b =
+                box_clip(box_decode(&rule->coder, rois->box[r], d), (float)width, (float)height, 0);
             const float score = rois->prob[r * CLASSES + (size_t)c];
             if (score > bar && b.x2 - b.x1 >= rule->min_side && b.y2 - b.y1 >= rule->min_side) {
                 out[n] = (struct item){{(uint32_t)r, (uint32_t)c, score, b}, (int)n};
@@ -86,8 +86,8 @@ static void make_input(struct dice *d, struct input *in)
     for (size_t i = 0; i < in->rois.n; i++) {
         const float x = (float)(8 * dice_int(d, 0, 25));
         const float y = (float)(8 * dice_int(d, 0, 15));
-        in->box[i] =
-            (struct box){x, y, x + (float)(8 * dice_int(d, 0, 8)), y + (float)(8 * dice_int(d, 1, 8))};
+        in->box[i] = (struct box){x, y, x + (float)(8 * dice_int(d, 0, 8)),
+                                  y + (float)(8 * dice_int(d, 1, 8))};
         float left = 1; /* probabilities sum to at most 1, as softmax gives them */
         for (int c = 0; c < CLASSES; c++) {
             const float p = left * (float)dice_int(d, 0, 8) / 16;
@@ -158,8 +158,7 @@ Test(class_boxes, are_placed_in_the_original_image)
     cr_assert(got[0].roi == 4 && got[0].object == 1 && got[0].conf == 0.9f);
     cr_assert(got[0].box.x1 == 10 && got[0].box.y1 == 5 && got[0].box.x2 == 100 &&
               got[0].refined.y2 == 60);
-    cr_assert(got[1].roi == 7 && got[1].object == 2 && got[1].box.x2 == 1 &&
-              got[1].box.y2 == 0.5f);
+    cr_assert(got[1].roi == 7 && got[1].object == 2 && got[1].box.x2 == 1 && got[1].box.y2 == 0.5f);
     rule.drop_empty = false;
     cr_assert_eq(class_boxes_place(&rule, &b.pass, &half, found, 3, got), 3);
     bench_release(&b);

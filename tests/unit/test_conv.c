@@ -101,9 +101,8 @@ static void check(struct trial *t, struct dice *dice)
     t->weight = dice_floats(dice, filters * at_least_1(c->taps) * c->kernel * c->kernel, -1, 1);
     float *bias = dice_floats(dice, (size_t)c->out, -1, 1);
     t->residual = dice_int(dice, 0, 1) ? dice_floats(dice, outputs, -1, 1) : NULL;
-    float *room = aligned_alloc(64, (conv_prepared_floats(c) + 16) / 16 * 64);
     c->bias = bias;
-    conv_prepare(c, t->weight, room);
+    bench_prepare(c, t->weight);
     const struct tensor y = run(t, &b.pass, dice_int(dice, 0, 1));
     cr_assert(y.n == n && y.h == h && y.w == w && y.c == c->out);
     for (size_t at = 0; at < outputs; at++) {
@@ -123,7 +122,7 @@ static void check(struct trial *t, struct dice *dice)
     free(t->weight);
     free(bias);
     free(t->residual);
-    free(room);
+    free((void *)c->weight);
     bench_release(&b);
 }
 

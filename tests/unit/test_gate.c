@@ -44,7 +44,7 @@ static void check(const struct trial *t)
                       .stride = 1,
                       .dilation = 1,
                       .bias = t->bias};
-    conv_prepare(&fc, t->weight, NULL);
+    bench_prepare(&fc, t->weight);
     struct tensor x = t->y;
     x.p = malloc(tensor_count(&x) * sizeof *x.p);
     memcpy(x.p, t->y.p, tensor_count(&x) * sizeof *x.p);
@@ -59,6 +59,7 @@ static void check(const struct trial *t)
     }
     cr_assert_eq(b.ws.count, 0);
     free(x.p);
+    free((void *)fc.weight);
     bench_release(&b);
 }
 

@@ -98,8 +98,7 @@ static void check(struct dice *d, const struct roi_align *op, bool use_levels)
         const int px = i / y.c % side;
         const int py = i / y.c / side % side;
         const int n = i / y.c / side / side;
-        const double want =
-            aligned_value(op, level[n], &map[level[n]], roi[n], side, py, px, c);
+        const double want = aligned_value(op, level[n], &map[level[n]], roi[n], side, py, px, c);
         cr_assert_float_eq((double)y.p[i], want, 2e-4, "%g, not %g", (double)y.p[i], want);
     }
     cr_assert_eq(b.ws.count, 0);

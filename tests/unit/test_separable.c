@@ -86,7 +86,7 @@ static void prepare(struct conv *c, struct dice *d, float **weight)
     const size_t taps = (size_t)c->taps * (size_t)c->kernel * (size_t)c->kernel;
     *weight = dice_floats(d, (size_t)c->out * (size_t)c->in * taps, -0.3f, 0.3f);
     c->bias = dice_floats(d, (size_t)c->out, -1, 1);
-    conv_prepare(c, *weight, malloc((conv_prepared_floats(c) + 1) * sizeof(float)));
+    bench_prepare(c, *weight);
 }
 
 static struct trial make_trial(struct dice *d, int kernel, int stride, bool relu)
@@ -123,9 +123,7 @@ static void release(struct trial *t)
     struct conv *c[] = {&t->s.space, &t->s.time};
     float *weight[] = {t->space, t->time};
     for (int i = 0; i < 2; i++) {
-        if (c[i]->weight != weight[i]) {
-            free((void *)c[i]->weight);
-        }
+        free((void *)c[i]->weight);
         free((void *)c[i]->bias);
         free(weight[i]);
     }
