@@ -59,17 +59,25 @@ $B/tests/e2e-tests: $(E2E) $(ROOMS)
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
-# libFuzzer targets: tests/fuzz/NAME.c becomes build/fuzz/NAME, with what it needs of the rooms it names.
-build/fuzz/%: tests/fuzz/%.c $(wildcard sceneparse/*.[ch] common/*.[ch])
+# libFuzzer targets: tests/fuzz/NAME.c becomes build/fuzz/NAME, with what it needs of the rooms.
+FUZZ_SCENEPARSE := $(wildcard sceneparse/*.c) common/err.c common/buf.c
+FUZZ_WEIGHTS    := $(addprefix detector/,weights.c safetensors.c caffemodel.c torch_file.c zip.c state_dict.c \
+                   pickle.c pickle_call.c pickle_names.c pickle_value.c pickle_array.c) $(addprefix common/,err.c buf.c file.c half.c)
+build/fuzz/fuzz_sceneparse build/fuzz/fuzz_sceneparse_model: FUZZED = $(FUZZ_SCENEPARSE)
+build/fuzz/fuzz_weights: FUZZED = $(FUZZ_WEIGHTS)
+
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_SCENEPARSE) $(FUZZ_WEIGHTS) $(wildcard sceneparse/*.h detector/*.h common/*.h)
 	@mkdir -p $(@D)
 	clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off \
-	  -I. $(CFLAGS) -o $@ $< sceneparse/*.c common/err.c common/buf.c -lutf8proc
+	  -I. $(CFLAGS) -o $@ $< $(FUZZED) -lutf8proc -ljansson -lsodium -lz
 
-fuzz: ## fuzz: a minute of random captions and model files against the parser, under clang's sanitizers
+fuzz: ## fuzz: random captions, model and weight files against their readers, under clang's sanitizers
 	@scripts/install-packages fuzz
-	@$(MAKE) -s build/fuzz/fuzz_sceneparse build/fuzz/fuzz_sceneparse_model
+	@$(MAKE) -s $(addprefix build/fuzz/fuzz_,sceneparse sceneparse_model weights)
 	build/fuzz/fuzz_sceneparse -max_total_time=50 -max_len=4096 -print_final_stats=1 -verbosity=0
 	build/fuzz/fuzz_sceneparse_model -max_total_time=10 -verbosity=0
+	@tests/fuzz/weight_seeds.py build/fuzz/weights
+	build/fuzz/fuzz_weights -max_total_time=20 -max_len=4096 -print_final_stats=1 -verbosity=0 build/fuzz/weights
 
 demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
 	@scripts/install-packages demo
@@ -107,7 +115,6 @@ $B/tests/fault-tests: $(call objs,tests/fault) $B/tests/e2e/mill.o $(ROOMS) | $B
 faults: ## faults: crash a build at every fault point in turn (builds the FAULTS=1 variant)
 	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
 	build/faults/tests/fault-tests -j2
-
 
 .PHONY: fuzz all demo test e2e faults parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "broker/queue_internal.h"
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -17,22 +18,9 @@ struct lease *lease_find(struct queue *q, const struct id *medium)
     return NULL;
 }
 
-static void *grown(void *p, size_t count, size_t *room, size_t each)
-{
-    if (count < *room) {
-        return p;
-    }
-    const size_t wider = *room ? 2 * *room : 64;
-    void *bigger = realloc(p, wider * each);
-    if (bigger) {
-        *room = wider;
-    }
-    return bigger;
-}
-
 int lease_add(struct queue *q, const struct id *medium, uint64_t token, uint64_t session)
 {
-    struct lease *l = grown(q->lease, q->lease_count, &q->lease_room, sizeof *l);
+    struct lease *l = array_grown(q->lease, q->lease_count, &q->lease_room, sizeof *l);
     if (!l) {
         return err_set(E_NOMEM, "no memory for %zu leases", q->lease_count + 1);
     }
@@ -56,7 +44,7 @@ void lease_drop(struct queue *q, const struct id *medium)
 
 int delay_add(struct queue *q, const struct id *medium, int64_t due_ms)
 {
-    struct delay *d = grown(q->delay, q->delay_count, &q->delay_room, sizeof *d);
+    struct delay *d = array_grown(q->delay, q->delay_count, &q->delay_room, sizeof *d);
     if (!d) {
         return err_set(E_NOMEM, "no memory for %zu delayed jobs", q->delay_count + 1);
     }

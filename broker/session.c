@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/array.h"
 #include "common/clock.h"
 
 void session_table_release(struct session_table *t)
@@ -15,15 +16,11 @@ int session_add(struct session_table *t, const struct wire_peer *peer, struct se
     if (t->n == SESSIONS_MAX) {
         return err_set(E_BUSY, "there are %d peers already", SESSIONS_MAX);
     }
-    if (t->n == t->room) {
-        const size_t room = t->room ? 2 * t->room : 16;
-        struct session *s = realloc(t->s, room * sizeof *s);
-        if (!s) {
-            return err_set(E_NOMEM, "no memory for %zu sessions", room);
-        }
-        t->s = s;
-        t->room = room;
+    struct session *s = array_grown(t->s, t->n, &t->room, sizeof *s);
+    if (!s) {
+        return err_set(E_NOMEM, "no memory for %zu sessions", t->n + 1);
     }
+    t->s = s;
     *out = &t->s[t->n++];
     **out = (struct session){.number = ++t->next_number, .peer = *peer, .heard_ms = clock_now_ms()};
     return 0;

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,44 @@ int file_read(const char *path, struct buf *out)
     }
     close(fd);
     return rc;
+}
+
+static int map_open_file(int fd, const char *path, struct view *out)
+{
+    struct stat st;
+    if (fstat(fd, &st)) {
+        return err_errno("cannot stat %s", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return err_set(E_FORMAT, "%s is not a regular file", path);
+    }
+    *out = view_of(NULL, 0);
+    if (st.st_size > 0) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED) {
+            return err_errno("cannot map %s", path);
+        }
+        *out = view_of(p, (size_t)st.st_size);
+    }
+    return 0;
+}
+
+int file_map(const char *path, struct view *out)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_errno("cannot open %s", path);
+    }
+    const int rc = map_open_file(fd, path, out);
+    close(fd);
+    return rc;
+}
+
+void file_unmap(struct view bytes)
+{
+    if (bytes.n > 0) {
+        munmap((void *)bytes.p, bytes.n);
+    }
 }
 
 static int write_all(int fd, struct view bytes)

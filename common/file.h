@@ -1,6 +1,6 @@
 /*
- * Whole files: read with a limit, written so that a reader sees the old or the new one, never a
- * half.
+ * Whole files: read with a limit, mapped, written so that a reader sees the old or the new one,
+ * never a half.
  */
 #ifndef COMMON_FILE_H
 #define COMMON_FILE_H
@@ -13,6 +13,11 @@
 /* Appends the file's bytes to `out`; E_NO_FILE, E_SYSTEM, E_TOO_BIG beyond the buffer's limit; each
  * names the path. */
 int file_read(const char *path, struct buf *out) MUST_CHECK;
+
+/* Maps a regular file read-only; an empty file gives an empty view.  E_NO_FILE, E_SYSTEM, E_FORMAT
+ * for what is no file; each names the path.  file_unmap() gives the memory back. */
+int file_map(const char *path, struct view *out) MUST_CHECK;
+void file_unmap(struct view bytes);
 
 /* Writes `path` durably and atomically: temporary file, fsync, rename, fsync of the directory.
  * E_STORAGE when the disk fails or is full. */

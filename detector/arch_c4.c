@@ -1,6 +1,6 @@
 /*
- * The C4 family: BUTD's Caffe graph (bottom-up-attention models/vg/ResNet-101/
- * faster_rcnn_end2end_final/test.prototxt) with any widths, depths, anchors and vocabularies.
+ * The C4 family (He et al. 2016; Ren et al. 2015): BUTD's Caffe graph, detectron2's and VinVL's,
+ * with any widths, depths, anchors and vocabularies.
  *
  *     conv1 pool1 res2 res3 res4 -+- rpn -- proposals
  *                                 `- RoI pooling -- res5 -- mean = feature -+- class, boxes
@@ -9,220 +9,189 @@
  * The body runs once an image, res5 once a RoI: it is nine tenths of the work and runs in tiles of
  * RoIs, so that activations stay small and each matrix product is large.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "detector/arch.h"
-#include "detector/nms.h"
-#include "detector/pool.h"
-#include "detector/proposals.h"
+#include "detector/attribute_head.h"
+#include "detector/c4_kind.h"
+#include "detector/class_boxes.h"
+#include "detector/export.h"
+#include "detector/roi_align.h"
 #include "detector/roi_pool.h"
+#include "detector/rpn.h"
 #include "detector/select.h"
 #include "detector/softmax.h"
 
 enum {
     STAGES = 4,        /* res2 to res5 */
-    BLOCKS_MAX = 64,   /* a stage; ResNet-152 has 36 */
-    TILE_PIXELS = 3200 /* RoI pixels in a tile */
-};
-
-/* 1x1 reduce, 3x3, 1x1 expand, added to the input or to its 1x1 projection (He et al. 2016). */
-struct bottleneck {
-    struct conv shortcut; /* out = 0: identity */
-    struct conv reduce;
-    struct conv middle;
-    struct conv expand;
-};
-
-struct stage {
-    int n;
-    struct bottleneck block[BLOCKS_MAX];
+    TILE_PIXELS = 1600 /* RoI pixels in a tile: 8 RoIs of 14 x 14 */
 };
 
 struct c4 {
+    const struct c4_kind *kind;
     struct preprocess preprocess;
-    struct conv conv1;
-    struct max_pool pool1;
-    struct stage stage[STAGES];
-    struct conv rpn;
-    struct conv rpn_score;
-    struct conv rpn_delta;
+    struct resnet_stem stem;
+    struct resnet_stage stage[STAGES];
+    struct rpn rpn;
+    struct box anchor[ANCHORS_MAX];
+    struct anchor_grid grid;
     struct proposal_rule proposals;
+    struct roi_align align;
     int roi_side;
     int tile; /* RoIs */
     struct conv class_score;
-    const float *box_weight; /* [4 * classes][dim] */
+    struct conv box_delta;   /* where each class' boxes are wanted */
+    const float *box_weight; /* [4 * classes][dim], where one class' are */
     const float *box_bias;
+    struct box_coder box_coder;
     bool has_attributes;
-    const float *embedding; /* [classes][embedding_dim] */
-    int embedding_dim;
-    struct conv attr_hidden;
-    struct conv attr_score;
+    struct attribute_head attributes;
     struct select_rule select;
+    struct class_box_rule class_boxes;
+    int max_boxes;
 };
 
 /* ---- building ---- */
 
-/* Caffe's names: res2a, res2b...; ResNet-101's long stages 3 and 4 are res4a, res4b1, res4b2... */
-static void block_name(char *out, size_t room, int stage, int block, bool numbered)
-{
-    if (numbered && block > 0 && (stage == 3 || stage == 4)) {
-        snprintf(out, room, "res%db%d", stage, block);
-    } else {
-        snprintf(out, room, "res%d%c", stage, 'a' + block);
-    }
-}
-
-static void build_block(struct model *m, const char *name, int in, int stride, bool stride_in_1x1,
-                        int dilation, struct bottleneck *b)
-{
-    char key[64];
-    const int first = stride_in_1x1 ? stride : 1;
-    b->reduce = (struct conv){.in = in, .kernel = 1, .stride = first, .dilation = 1, .relu = true};
-    snprintf(key, sizeof key, "%s_branch2a", name);
-    model_conv(m, key, &b->reduce);
-    b->middle = (struct conv){.in = b->reduce.out,
-                              .kernel = 3,
-                              .stride = stride / first,
-                              .pad = dilation,
-                              .dilation = dilation,
-                              .relu = true};
-    snprintf(key, sizeof key, "%s_branch2b", name);
-    model_conv(m, key, &b->middle);
-    b->expand =
-        (struct conv){.in = b->middle.out, .kernel = 1, .stride = 1, .dilation = 1, .relu = true};
-    snprintf(key, sizeof key, "%s_branch2c", name);
-    model_conv(m, key, &b->expand);
-}
-
-/* The first block of a stage changes the width, so it projects its input. */
-static void build_shortcut(struct model *m, const char *name, int in, int stride,
-                           struct bottleneck *b)
-{
-    char key[64];
-    snprintf(key, sizeof key, "%s_branch1", name);
-    b->shortcut =
-        (struct conv){.in = in, .out = b->expand.out, .kernel = 1, .stride = stride, .dilation = 1};
-    model_conv(m, key, &b->shortcut);
-}
-
-/* Returns the stage's width. */
-static int build_stage(struct model *m, int number, int blocks, int in, int stride, int dilation,
-                       struct stage *stage)
-{
-    const bool numbered = strcmp(model_string(m, m->config, "block_names", "letters"), "butd") == 0;
-    const bool stride_in_1x1 = model_bool(m, m->config, "stride_in_1x1");
-    stage->n = blocks;
-    for (int i = 0; i < blocks && !m->rc; i++) {
-        char name[32];
-        struct bottleneck *b = &stage->block[i];
-        block_name(name, sizeof name, number, i, numbered);
-        build_block(m, name, in, i ? 1 : stride, stride_in_1x1, dilation, b);
-        if (i == 0) {
-            build_shortcut(m, name, in, stride, b);
-        } else if (b->expand.out != in) {
-            model_fail(m, "%s gives %d channels, but the block's input has %d", name, b->expand.out,
-                       in);
-        }
-        in = b->expand.out;
-    }
-    return in;
-}
-
+/* Returns the width of res4. */
 static int build_body(struct model *m, struct c4 *g)
 {
+    const json_t *c = m->config;
     double blocks[STAGES];
-    if (model_numbers(m, m->config, "blocks", 1, BLOCKS_MAX, blocks, STAGES) != STAGES) {
+    if (model_numbers(m, c, "blocks", 1, RESNET_BLOCKS, blocks, STAGES) != STAGES) {
         model_fail(m, "\"blocks\" must list the blocks of res2, res3, res4 and res5");
         return 0;
     }
-    const bool caffe = model_bool(m, m->config, "caffe_pool");
-    g->conv1 =
-        (struct conv){.in = 3, .kernel = 7, .stride = 2, .pad = 3, .dilation = 1, .relu = true};
-    model_conv(m, "conv1", &g->conv1);
-    g->pool1 = (struct max_pool){
-        .name = "pool1", .kernel = 3, .stride = 2, .pad = caffe ? 0 : 1, .ceil = caffe};
-    int width = g->conv1.out;
-    for (int s = 0; s < STAGES - 1; s++) {
-        width = build_stage(m, s + 2, (int)blocks[s], width, s ? 2 : 1, 1, &g->stage[s]);
+    const bool butd = strcmp(model_string(m, c, "block_names", "letters"), "butd") == 0;
+    resnet_stem_build(m, g->kind->conv1, model_bool(m, c, "caffe_pool"), &g->stem);
+    struct resnet_stage_plan plan = {.names = butd ? RESNET_BUTD : g->kind->blocks,
+                                     .in = g->stem.conv1.out,
+                                     .groups = model_int_or(m, c, "groups", 1, 1024, 1),
+                                     .stride_in_1x1 = model_bool(m, c, "stride_in_1x1")};
+    int width = 0;
+    for (int s = 0; s < STAGES; s++) {
+        const bool roi = s == STAGES - 1;
+        width = plan.in; /* of what res5 sees, at last */
+        plan.prefix = roi ? g->kind->res5 : g->kind->body;
+        plan.number = s + 2;
+        plan.blocks = (int)blocks[s];
+        plan.stride = s == 0 ? 1 : roi ? model_int_or(m, c, "res5_stride", 1, 2, 1) : 2;
+        plan.dilation = roi ? model_int(m, c, "res5_dilation", 1, 8) : 1;
+        plan.in = resnet_stage_build(m, &plan, &g->stage[s]);
     }
-    const int dilation = model_int(m, m->config, "res5_dilation", 1, 8);
-    build_stage(m, 5, (int)blocks[3], width, 1, dilation, &g->stage[3]);
     return width;
+}
+
+static void build_anchors(struct model *m, struct c4 *g)
+{
+    double ratios[8];
+    double sizes[8];
+    const json_t *c = m->config;
+    const char *key = g->kind->caffe_anchors ? "anchor_scales" : "anchor_sizes";
+    const int ratio_count = model_numbers(m, c, "anchor_ratios", 0.01, 100, ratios, 8);
+    const int size_count = model_numbers(m, c, key, 0.01, 4096, sizes, 8);
+    if (g->kind->caffe_anchors) {
+        const double base = model_number(m, c, "anchor_base", 1, 1024);
+        anchors_generate(base, ratios, ratio_count, sizes, size_count, g->anchor);
+    } else {
+        anchors_detectron2(sizes, size_count, ratios, ratio_count, g->anchor);
+    }
+    const int stride = model_int(m, c, "feat_stride", 16, 16); /* what four halvings give */
+    g->grid = (struct anchor_grid){.stride_x = stride,
+                                   .stride_y = stride,
+                                   .anchors = ratio_count * size_count,
+                                   .anchor = g->anchor};
 }
 
 static void build_rpn(struct model *m, int width, struct c4 *g)
 {
-    struct proposal_rule *rule = &g->proposals;
-    double ratios[8];
-    double scales[8];
     const json_t *c = m->config;
-    const int ratio_count = model_numbers(m, c, "anchor_ratios", 0.01, 100, ratios, 8);
-    const int scale_count = model_numbers(m, c, "anchor_scales", 0.01, 1000, scales, 8);
-    const double base = model_number(m, c, "anchor_base", 1, 1024);
-    rule->anchors = ratio_count * scale_count;
-    anchors_generate(base, ratios, ratio_count, scales, scale_count, rule->anchor);
-    rule->stride = model_int(m, c, "feat_stride", 16, 16); /* what four halvings give */
-    rule->pre_nms = model_int(m, c, "rpn_pre_nms", 1, 100000);
-    rule->post_nms = model_int(m, c, "rpn_post_nms", 1, 4000);
-    rule->nms = (float)model_number(m, c, "rpn_nms", 0, 1);
-    rule->min_size = (float)model_number(m, c, "rpn_min_size", 0, 10000);
-    g->rpn =
-        (struct conv){.in = width, .kernel = 3, .stride = 1, .pad = 1, .dilation = 1, .relu = true};
-    model_conv(m, "rpn_conv/3x3", &g->rpn);
-    g->rpn_score = (struct conv){
-        .in = g->rpn.out, .out = 2 * rule->anchors, .kernel = 1, .stride = 1, .dilation = 1};
-    model_conv(m, "rpn_cls_score", &g->rpn_score);
-    g->rpn_delta = (struct conv){
-        .in = g->rpn.out, .out = 4 * rule->anchors, .kernel = 1, .stride = 1, .dilation = 1};
-    model_conv(m, "rpn_bbox_pred", &g->rpn_delta);
+    const struct c4_kind *kind = g->kind;
+    build_anchors(m, g);
+    const struct rpn_plan plan = {.hidden = {kind->rpn_hidden},
+                                  .score = kind->rpn_score,
+                                  .delta = kind->rpn_delta,
+                                  .in = width,
+                                  .anchors = g->grid.anchors,
+                                  .objectness = kind->objectness};
+    rpn_build(m, &plan, &g->rpn);
+    const double nms = model_number(m, c, "rpn_nms", 0, 1);
+    const double min_size = model_number(m, c, "rpn_min_size", 0, 10000);
+    g->proposals = (struct proposal_rule){
+        .objectness = kind->objectness,
+        .coder = *kind->coder,
+        .levels = 1,
+        .pre_nms = model_int(m, c, "rpn_pre_nms", 1, 100000),
+        .post_nms = model_int(m, c, "rpn_post_nms", 1, 4000),
+        .min_size = kind->strict && kind->coder->plus == 0 ? above(min_size) : (float)min_size,
+        .small_first = kind->original_sizes,
+        .nms = kind->strict ? above(nms) : (float)nms,
+        .nms_plus = kind->nms_plus};
 }
 
-static void build_attributes(struct model *m, int dim, int classes, struct c4 *g)
+static void build_pooling(struct model *m, struct c4 *g)
 {
-    int shape[2] = {classes, 0};
-    g->embedding = model_tensor(m, "cls_embedding.weight", 2, shape);
-    g->embedding_dim = shape[1];
-    g->attr_hidden = (struct conv){.in = dim + g->embedding_dim, .relu = true};
-    model_linear(m, "fc_attr", &g->attr_hidden);
-    g->attr_score = (struct conv){.in = g->attr_hidden.out, .out = (int)m->attributes.n + 1};
-    model_linear(m, "attr_score", &g->attr_score);
+    g->roi_side = model_int(m, m->config, "roi_pool", 1, 32);
+    g->tile = TILE_PIXELS / (g->roi_side * g->roi_side);
+    g->tile = g->tile < 1 ? 1 : g->tile;
+    g->align = (struct roi_align){.levels = 1,
+                                  .scale = {1.0f / (float)g->grid.stride_x},
+                                  .aligned = g->kind->half_pixel,
+                                  .sampling = model_int_or(m, m->config, "roi_sampling", 0, 16, 0)};
+}
+
+static void build_box_delta(struct model *m, int dim, int classes, struct c4 *g)
+{
+    if (g->kind->class_boxes) {
+        const int rows = 4 * (classes - g->class_boxes.first_delta);
+        g->box_delta = (struct conv){.in = dim, .out = rows};
+        model_linear(m, g->kind->box_delta, &g->box_delta);
+        return;
+    }
+    char key[160];
+    int shape[2] = {4 * classes, dim};
+    snprintf(key, sizeof key, "%s.weight", g->kind->box_delta);
+    g->box_weight = model_tensor(m, key, 2, shape);
+    snprintf(key, sizeof key, "%s.bias", g->kind->box_delta);
+    g->box_bias = model_tensor(m, key, 1, shape);
 }
 
 static void build_heads(struct model *m, int dim, struct c4 *g)
 {
     const int classes = (int)m->objects.n + 1;
     g->class_score = (struct conv){.in = dim, .out = classes};
-    model_linear(m, "cls_score", &g->class_score);
-    int shape[2] = {4 * classes, dim};
-    g->box_weight = model_tensor(m, "bbox_pred.weight", 2, shape);
-    g->box_bias = model_tensor(m, "bbox_pred.bias", 1, shape);
+    model_linear(m, g->kind->class_score, &g->class_score);
+    build_box_delta(m, dim, classes, g);
     g->has_attributes = m->attributes.n > 0;
     if (g->has_attributes) {
-        build_attributes(m, dim, classes, g);
+        attribute_head_build(m, g->kind->attributes, dim, classes, &g->attributes);
     }
 }
 
 static void build_selection(struct model *m, const struct detector_options *options, struct c4 *g)
 {
-    struct select_rule *rule = &g->select;
-    rule->class_nms = (float)model_number(m, m->config, "class_nms", 0, 1);
-    rule->threshold = model_number(m, m->config, "conf_threshold", 0, 1);
-    rule->max_boxes = model_int(m, m->config, "max_boxes", 1, 4000);
-    rule->min_boxes = model_int(m, m->config, "min_boxes", 0, rule->max_boxes);
-    if (options->max_boxes >= 0) {
-        rule->max_boxes = options->max_boxes;
+    const struct c4_kind *kind = g->kind;
+    const double nms = model_number(m, m->config, "class_nms", 0, 1);
+    const struct export_limits limits = export_limits_read(m, options);
+    g->max_boxes = limits.max_boxes;
+    if (!kind->class_boxes && g->max_boxes > g->proposals.post_nms) {
+        g->max_boxes = g->proposals.post_nms;
     }
-    if (options->min_boxes >= 0) {
-        rule->min_boxes = options->min_boxes;
-    }
-    if (options->conf_threshold >= 0) {
-        rule->threshold = (double)options->conf_threshold;
-    }
-    if (rule->max_boxes > g->proposals.post_nms) {
-        rule->max_boxes = g->proposals.post_nms;
-    }
+    g->box_coder = kind->second_weights ? box_coder_second(*kind->coder) : *kind->coder;
+    g->select = (struct select_rule){.class_nms = kind->strict ? above(nms) : (float)nms,
+                                     .nms_plus = kind->nms_plus,
+                                     .threshold = limits.threshold,
+                                     .min_boxes = limits.min_boxes,
+                                     .max_boxes = g->max_boxes,
+                                     .survivors_only = kind->survivors};
+    g->class_boxes = (struct class_box_rule){.coder = g->box_coder,
+                                             .first_delta = kind->background_last ? 1 : 0,
+                                             .nms = nms,
+                                             .threshold = (float)limits.threshold,
+                                             .min_boxes = limits.min_boxes,
+                                             .max_boxes = g->max_boxes,
+                                             .drop_empty = true};
 }
 
 static void *c4_build(struct model *m, const struct detector_options *options,
@@ -233,60 +202,32 @@ static void *c4_build(struct model *m, const struct detector_options *options,
         model_fail(m, "no memory for the graph");
         return NULL;
     }
+    g->kind = c4_kind_find(m);
     preprocess_read(m, &g->preprocess);
     const int width = build_body(m, g);
     build_rpn(m, width, g);
-    const struct stage *res5 = &g->stage[3];
+    build_selection(m, options, g);
+    const struct resnet_stage *res5 = &g->stage[3];
     const int dim = m->rc ? 0 : res5->block[res5->n - 1].expand.out;
     build_heads(m, dim, g);
-    build_selection(m, options, g);
-    g->roi_side = model_int(m, m->config, "roi_pool", 1, 32);
-    g->tile = TILE_PIXELS / (g->roi_side * g->roi_side);
-    g->tile = g->tile < 1 ? 1 : g->tile;
+    build_pooling(m, g);
     *shape = (struct arch_shape){.preprocess = g->preprocess,
                                  .dim = (uint32_t)dim,
                                  .classes = m->objects.n + 1,
-                                 .max_regions = (uint32_t)g->select.max_boxes};
+                                 .max_regions = (uint32_t)g->max_boxes};
     return g;
 }
 
 /* ---- running ---- */
-
-/* Takes x over: its memory is given back, or becomes the result. */
-static struct tensor run_block(const struct bottleneck *b, struct pass *pass, struct tensor x)
-{
-    const bool projects = b->shortcut.out > 0;
-    const struct tensor y = projects ? conv_run(&b->shortcut, pass, &x) : x;
-    const struct tensor narrow = conv_run(&b->reduce, pass, &x);
-    if (projects) {
-        pass_give(pass, x.p);
-    }
-    const struct tensor middle = conv_run(&b->middle, pass, &narrow);
-    pass_give(pass, narrow.p);
-    conv_add(&b->expand, pass, &middle, &y);
-    pass_give(pass, middle.p);
-    return y;
-}
-
-static struct tensor run_stage(const struct stage *stage, struct pass *pass, struct tensor x)
-{
-    for (int i = 0; i < stage->n; i++) {
-        x = run_block(&stage->block[i], pass, x);
-    }
-    return x;
-}
 
 /* The features of res4, 1/16 of the input's size. */
 static struct tensor run_body(const struct c4 *g, struct pass *pass, const struct geometry *geo,
                               const uint8_t *rgb)
 {
     const struct tensor input = preprocess_run(&g->preprocess, pass, geo, rgb);
-    const struct tensor stem = conv_run(&g->conv1, pass, &input);
-    pass_give(pass, input.p);
-    struct tensor x = max_pool_run(&g->pool1, pass, &stem);
-    pass_give(pass, stem.p);
+    struct tensor x = resnet_stem_run(&g->stem, pass, input);
     for (int s = 0; s < STAGES - 1; s++) {
-        x = run_stage(&g->stage[s], pass, x);
+        x = resnet_stage_run(&g->stage[s], pass, x);
     }
     return x;
 }
@@ -294,15 +235,32 @@ static struct tensor run_body(const struct c4 *g, struct pass *pass, const struc
 static size_t run_rpn(const struct c4 *g, struct pass *pass, const struct tensor *features,
                       const struct geometry *geo, struct box *roi)
 {
-    const struct tensor hidden = conv_run(&g->rpn, pass, features);
-    const struct tensor score = conv_run(&g->rpn_score, pass, &hidden);
-    const struct tensor delta = conv_run(&g->rpn_delta, pass, &hidden);
-    pass_give(pass, hidden.p);
-    const size_t n = proposals_run(&g->proposals, pass, &score, &delta, geo->net_width,
-                                   geo->net_height, geo->scale, roi);
-    pass_give(pass, score.p);
+    struct proposal_rule rule = g->proposals;
+    if (g->kind->original_sizes) {
+        rule.min_size = (float)((double)rule.min_size * geo->scale);
+    }
+    struct proposal_set set;
+    struct tensor score;
+    struct tensor delta;
+    rpn_run(&g->rpn, pass, features, &score, &delta);
+    proposals_begin(&rule, pass, &set);
+    proposals_add(&rule, pass, &g->grid, &score, &delta, geo->net_width, geo->net_height, &set);
+    const size_t n = proposals_choose(&rule, pass, &set, roi);
+    proposals_end(pass, &set);
     pass_give(pass, delta.p);
+    pass_give(pass, score.p);
     return n;
+}
+
+/* y [count][side][side][c] */
+static void pool_rois(const struct c4 *g, struct pass *pass, const struct tensor *features,
+                      const struct box *roi, size_t count, const struct tensor *y)
+{
+    if (g->kind->align) {
+        roi_align(&g->align, pass, features, roi, NULL, count, y);
+    } else if (pass_step(pass, "RoI pooling", 0)) {
+        roi_pool(features, roi, count, 1.0f / (float)g->grid.stride_x, y);
+    }
 }
 
 /* pooled[n][dim]: each RoI's feature. */
@@ -314,74 +272,12 @@ static void run_rois(const struct c4 *g, struct pass *pass, const struct tensor 
     for (size_t from = 0; from < n; from += (size_t)g->tile) {
         const size_t count = n - from < (size_t)g->tile ? n - from : (size_t)g->tile;
         struct tensor x = pass_tensor(pass, (int)count, g->roi_side, g->roi_side, features->c);
-        if (pass_step(pass, "RoI pooling", 0)) {
-            roi_pool(features, roi + from, count, 1.0f / (float)g->proposals.stride, &x);
-        }
-        x = run_stage(&g->stage[3], pass, x);
+        pool_rois(g, pass, features, roi + from, count, &x);
+        x = resnet_stage_run(&g->stage[3], pass, x);
         average_pool(pass, "pool5", &x, pooled + from * dim);
         pass_give(pass, x.p);
     }
     pass->room = 0;
-}
-
-/* A view of n vectors as the input of a fully connected layer. */
-static struct tensor vectors(float *p, size_t n, int c)
-{
-    return (struct tensor){.p = p, .n = (int)n, .h = 1, .w = 1, .c = c};
-}
-
-/* Classes of all RoIs: prob[n][classes]. */
-static float *run_classes(const struct c4 *g, struct pass *pass, float *pooled, size_t n)
-{
-    const struct tensor x = vectors(pooled, n, g->class_score.in);
-    const struct tensor prob = conv_run(&g->class_score, pass, &x);
-    if (pass_step(pass, "softmax", 0)) {
-        softmax_rows(prob.p, n, (size_t)prob.c);
-    }
-    return prob.p;
-}
-
-/* What is known of the exported regions while `struct detections` is filled. */
-struct exported {
-    size_t n;
-    size_t room;
-    uint32_t *index;     /* [n] which RoI */
-    uint32_t *any_class; /* [n] best class, background included */
-    float *features;     /* [n][dim] */
-    float *prob;         /* [n][classes] */
-};
-
-/* Attributes of the exported regions, given each one's best class (which may be background, as in
- * BUTD's graph: argmax of cls_score). */
-static void run_attributes(const struct c4 *g, struct pass *pass, const struct exported *e,
-                           struct detections *out)
-{
-    const size_t dim = (size_t)g->class_score.in;
-    const size_t embedding_dim = (size_t)g->embedding_dim;
-    uint16_t *id = workspace_take(pass->ws, e->room, sizeof *id);
-    float *conf = pass_floats(pass, e->room);
-    float *joined = pass_floats(pass, e->room * (dim + embedding_dim));
-    if (pass_step(pass, "cls_embedding", 0)) {
-        for (size_t i = 0; i < e->n; i++) {
-            float *row = joined + i * (dim + embedding_dim);
-            memcpy(row, e->features + i * dim, dim * sizeof *row);
-            memcpy(row + dim, g->embedding + e->any_class[i] * embedding_dim,
-                   embedding_dim * sizeof *row);
-        }
-    }
-    const struct tensor x = vectors(joined, e->n, g->attr_hidden.in);
-    const struct tensor hidden = conv_run(&g->attr_hidden, pass, &x);
-    const struct tensor score = conv_run(&g->attr_score, pass, &hidden);
-    if (pass_step(pass, "attr_prob", 0)) {
-        softmax_rows(score.p, e->n, (size_t)score.c);
-        for (size_t i = 0; i < e->n; i++) {
-            const float *prob = score.p + i * (size_t)score.c + 1; /* past "no attribute" */
-            id[i] = (uint16_t)argmax(prob, (size_t)score.c - 1);
-            conf[i] = prob[id[i]];
-        }
-    }
-    out->attr_id = id;
-    out->attr_conf = conf;
 }
 
 static float dot(const float *a, const float *b, size_t n)
@@ -393,65 +289,107 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-/* The region moved by the deltas of class `c`: four rows of bbox_pred suffice. */
-static struct box refine(const struct c4 *g, const struct geometry *geo, struct box b,
-                         const float *feature, size_t c)
+/* `b` in an image of width x height, moved by the deltas of class `cls`: four rows of all suffice.
+ */
+static struct box refine(const struct c4 *g, struct box b, int width, int height,
+                         const float *feature, size_t cls)
 {
     const size_t dim = (size_t)g->class_score.in;
     float delta[4];
     for (size_t k = 0; k < 4; k++) {
-        const size_t row = 4 * c + k;
+        const size_t row = 4 * cls + k;
         delta[k] = dot(feature, g->box_weight + row * dim, dim) + g->box_bias[row];
     }
-    return box_clip(box_decode(b, delta, 1), (float)geo->width, (float)geo->height, 1);
+    return box_clip(box_decode(&g->box_coder, b, delta), (float)width, (float)height,
+                    g->box_coder.plus);
 }
 
-/* Copies the chosen regions together and reads off their classes and boxes. */
-static void export_regions(const struct c4 *g, struct pass *pass, const struct geometry *geo,
-                           const struct box *box, const float *conf, const float *pooled,
-                           const float *all_prob, const struct exported *e, struct detections *out)
-{
-    const size_t dim = (size_t)g->class_score.in;
-    const size_t classes = (size_t)g->class_score.out;
-    struct box *boxes = workspace_take(pass->ws, e->room, sizeof *boxes);
-    struct box *refined = workspace_take(pass->ws, e->room, sizeof *refined);
-    float *best = pass_floats(pass, e->room);
-    uint16_t *id = workspace_take(pass->ws, e->room, sizeof *id);
-    float *id_conf = pass_floats(pass, e->room);
-    if (pass_step(pass, "export", 4 * dim * e->room)) {
-        for (size_t i = 0; i < e->n; i++) {
-            const size_t r = e->index[i];
-            float *prob = e->prob + i * classes;
-            float *feature = e->features + i * dim;
-            memcpy(prob, all_prob + r * classes, classes * sizeof *prob);
-            memcpy(feature, pooled + r * dim, dim * sizeof *feature);
-            boxes[i] = box[r];
-            best[i] = conf[r];
-            e->any_class[i] = (uint32_t)argmax(prob, classes);
-            id[i] = (uint16_t)argmax(prob + 1, classes - 1);
-            id_conf[i] = prob[1 + id[i]];
-            refined[i] = refine(g, geo, box[r], feature, 1u + id[i]);
-        }
-    }
-    *out = (struct detections){.n = (uint32_t)e->n,
-                               .dim = (uint32_t)dim,
-                               .classes = (uint32_t)classes,
-                               .boxes = &boxes->x1,
-                               .conf = best,
-                               .object_id = id,
-                               .object_conf = id_conf,
-                               .features = e->features,
-                               .soft_labels = e->prob,
-                               .refined_boxes = &refined->x1};
-}
+/* Everything the choice of regions looks at. */
+struct rois {
+    size_t n;
+    size_t room;
+    const struct box *box; /* network px */
+    struct roi_rows rows;
+};
 
-/* RoIs in the original image's pixels. */
-static void unscale(const struct box *roi, size_t n, double scale, struct box *out)
+/* BUTD judges and moves boxes in the original image, after dividing them by the scale that was
+ * asked for (im_info, a float blob); maskrcnn-benchmark in the network's. */
+static void judged_boxes(const struct c4 *g, const struct geometry *geo, const struct box *roi,
+                         size_t n, struct box *out)
 {
-    const float by = (float)scale; /* im_info is a float blob */
+    const float by = g->kind->original_sizes ? (float)geo->scale : 1.0f;
     for (size_t i = 0; i < n; i++) {
         out[i] = (struct box){roi[i].x1 / by, roi[i].y1 / by, roi[i].x2 / by, roi[i].y2 / by};
     }
+}
+
+/* Where a region lies in the original image, given where it was judged. */
+static void place_region(const struct c4 *g, const struct geometry *geo, struct box judged,
+                         const float *feature, struct region *r)
+{
+    const size_t cls = 1u + r->object;
+    if (g->kind->original_sizes) {
+        r->box = judged;
+        r->refined = refine(g, judged, geo->width, geo->height, feature, cls);
+    } else {
+        r->box = geometry_unscale(geo, judged);
+        r->refined =
+            geometry_unscale(geo, refine(g, judged, geo->net_width, geo->net_height, feature, cls));
+    }
+}
+
+/* Proposals, by their confidence: into region[max_boxes]; cls[] receives what the attributes are
+ * asked for, in BUTD's graph the best class, be it background (argmax of cls_score). */
+static size_t choose_proposals(const struct c4 *g, struct pass *pass, const struct geometry *geo,
+                               const struct rois *rois, struct region *region, uint32_t *cls)
+{
+    const size_t classes = rois->rows.classes;
+    const size_t dim = rois->rows.dim;
+    struct box *judged = workspace_take(pass->ws, rois->room, sizeof *judged);
+    struct rating *rating = workspace_take(pass->ws, rois->room, sizeof *rating);
+    uint32_t *chosen = workspace_take(pass->ws, (size_t)g->max_boxes, sizeof *chosen);
+    if (!pass->dry) {
+        judged_boxes(g, geo, rois->box, rois->n, judged);
+    }
+    const size_t n = select_regions(&g->select, pass, judged, rois->rows.prob, rois->n, rois->room,
+                                    classes, chosen, rating);
+    if (pass_step(pass, "bbox_pred", 4 * dim * (size_t)g->max_boxes)) {
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t roi = chosen[i];
+            const float *prob = rois->rows.prob + roi * classes;
+            const bool survivor = g->kind->survivors;
+            const size_t best = survivor ? rating[roi].cls : 1 + argmax(prob + 1, classes - 1);
+            cls[i] = survivor ? rating[roi].cls : (uint32_t)argmax(prob, classes);
+            region[i] = (struct region){.roi = roi,
+                                        .object = (uint16_t)(best - 1),
+                                        .conf = rating[roi].conf,
+                                        .object_conf = prob[best]};
+            place_region(g, geo, judged[roi], rois->rows.feature + roi * dim, &region[i]);
+        }
+    }
+    pass_give(pass, chosen);
+    pass_give(pass, rating);
+    pass_give(pass, judged);
+    return n;
+}
+
+/* Every class' boxes, by their score. */
+static size_t choose_class_boxes(const struct c4 *g, struct pass *pass, const struct geometry *geo,
+                                 const struct rois *rois, float *pooled, struct region *region,
+                                 uint32_t *cls)
+{
+    const struct class_box_rois in = {.n = rois->n,
+                                      .room = rois->room,
+                                      .classes = rois->rows.classes,
+                                      .box = rois->box,
+                                      .prob = rois->rows.prob,
+                                      .width = geo->net_width,
+                                      .height = geo->net_height};
+    const size_t n = class_boxes_run(&g->class_boxes, &g->box_delta, pass, geo, in, pooled, region);
+    for (size_t i = 0; i < n && !pass->dry; i++) {
+        cls[i] = 1u + region[i].object;
+    }
+    return n;
 }
 
 static void c4_run(const void *graph, struct pass *pass, const struct geometry *geo,
@@ -459,8 +397,8 @@ static void c4_run(const void *graph, struct pass *pass, const struct geometry *
 {
     const struct c4 *g = graph;
     const size_t most = (size_t)g->proposals.post_nms;
+    const size_t room = (size_t)g->max_boxes;
     const size_t dim = (size_t)g->class_score.in;
-    struct exported e = {.room = (size_t)g->select.max_boxes};
     struct box *roi = workspace_take(pass->ws, most, sizeof *roi);
     float *pooled = pass_floats(pass, most * dim);
     const struct tensor features = run_body(g, pass, geo, rgb);
@@ -468,25 +406,19 @@ static void c4_run(const void *graph, struct pass *pass, const struct geometry *
     run_rois(g, pass, &features, roi, n, pooled);
     pass_give(pass, features.p);
 
-    pass->room = (int)most;
-    float *prob = run_classes(g, pass, pooled, n);
-    struct box *box = workspace_take(pass->ws, most, sizeof *box);
-    float *conf = pass_floats(pass, most);
-    e.index = workspace_take(pass->ws, e.room, sizeof *e.index);
-    e.any_class = workspace_take(pass->ws, e.room, sizeof *e.any_class);
-    e.features = pass_floats(pass, e.room * dim);
-    e.prob = pass_floats(pass, e.room * (size_t)g->class_score.out);
-    if (!pass->dry) {
-        unscale(roi, n, geo->scale, box);
-    }
-    e.n = select_regions(&g->select, pass, box, prob, n, most, (size_t)g->class_score.out, e.index,
-                         conf);
-    export_regions(g, pass, geo, box, conf, pooled, prob, &e, out);
-    pass->room = (int)e.room;
+    const float *prob =
+        class_probabilities(&g->class_score, g->kind->background_last, pass, pooled, n, most);
+    const struct rois rois = {n, most, roi, {dim, (size_t)g->class_score.out, pooled, prob}};
+    struct region *region = workspace_take(pass->ws, room, sizeof *region);
+    uint32_t *cls = workspace_take(pass->ws, room, sizeof *cls);
+    const size_t chosen = g->kind->class_boxes
+                              ? choose_class_boxes(g, pass, geo, &rois, pooled, region, cls)
+                              : choose_proposals(g, pass, geo, &rois, region, cls);
+    export_regions(pass, region, chosen, room, &rois.rows, out);
+    out->regressed = g->kind->class_boxes;
     if (g->has_attributes) {
-        run_attributes(g, pass, &e, out);
+        attribute_head_run(&g->attributes, pass, out->features, cls, chosen, room, out);
     }
-    pass->room = 0;
 }
 
 const struct arch arch_c4 = {.build = c4_build, .free = free, .run = c4_run};

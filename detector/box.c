@@ -25,15 +25,31 @@ float box_iou(struct box a, struct box b, float plus)
     return inter / (box_area(a, plus) + box_area(b, plus) - inter);
 }
 
-struct box box_decode(struct box b, const float delta[4], float plus)
+#define LOG_1000_16 4.135166556742356f
+
+const struct box_coder box_coder_caffe = {
+    .plus = 1, .weight = {1, 1, 1, 1}, .limit = __builtin_inff()};
+const struct box_coder box_coder_maskrcnn = {
+    .plus = 1, .short_by = 1, .weight = {1, 1, 1, 1}, .limit = LOG_1000_16};
+const struct box_coder box_coder_torch = {.weight = {1, 1, 1, 1}, .limit = LOG_1000_16};
+
+struct box_coder box_coder_second(struct box_coder coder)
 {
-    const float w = b.x2 - b.x1 + plus;
-    const float h = b.y2 - b.y1 + plus;
-    const float cx = delta[0] * w + (b.x1 + 0.5f * w);
-    const float cy = delta[1] * h + (b.y1 + 0.5f * h);
-    const float pw = expf(delta[2]) * w;
-    const float ph = expf(delta[3]) * h;
-    return (struct box){cx - 0.5f * pw, cy - 0.5f * ph, cx + 0.5f * pw, cy + 0.5f * ph};
+    coder.weight[0] = coder.weight[1] = 10;
+    coder.weight[2] = coder.weight[3] = 5;
+    return coder;
+}
+
+struct box box_decode(const struct box_coder *coder, struct box b, const float delta[4])
+{
+    const float w = b.x2 - b.x1 + coder->plus;
+    const float h = b.y2 - b.y1 + coder->plus;
+    const float cx = delta[0] / coder->weight[0] * w + (b.x1 + 0.5f * w);
+    const float cy = delta[1] / coder->weight[1] * h + (b.y1 + 0.5f * h);
+    const float pw = expf(smaller(delta[2] / coder->weight[2], coder->limit)) * w;
+    const float ph = expf(smaller(delta[3] / coder->weight[3], coder->limit)) * h;
+    return (struct box){cx - 0.5f * pw, cy - 0.5f * ph, cx + 0.5f * pw - coder->short_by,
+                        cy + 0.5f * ph - coder->short_by};
 }
 
 struct box box_clip(struct box b, float width, float height, float plus)
@@ -42,6 +58,12 @@ struct box box_clip(struct box b, float width, float height, float plus)
     const float bottom = height - plus;
     return (struct box){larger(smaller(b.x1, right), 0.0f), larger(smaller(b.y1, bottom), 0.0f),
                         larger(smaller(b.x2, right), 0.0f), larger(smaller(b.y2, bottom), 0.0f)};
+}
+
+float above(double x)
+{
+    const float f = (float)x;
+    return (double)f > x ? f : nextafterf(f, __builtin_inff());
 }
 
 static struct box centred(double cx, double cy, double w, double h)
@@ -60,5 +82,27 @@ void anchors_generate(double base, const double *ratios, int ratio_count, const 
         for (int s = 0; s < scale_count; s++) {
             *out++ = centred(centre, centre, w * scales[s], h * scales[s]);
         }
+    }
+}
+
+void anchors_detectron2(const double *sizes, int size_count, const double *ratios, int ratio_count,
+                        struct box *out)
+{
+    for (int s = 0; s < size_count; s++) {
+        for (int r = 0; r < ratio_count; r++) {
+            const double w = sqrt(sizes[s] * sizes[s] / ratios[r]);
+            const double h = ratios[r] * w;
+            *out++ = (struct box){(float)(-w / 2), (float)(-h / 2), (float)(w / 2), (float)(h / 2)};
+        }
+    }
+}
+
+void anchors_torchvision(double size, const double *ratios, int ratio_count, struct box *out)
+{
+    for (int r = 0; r < ratio_count; r++) {
+        const float tall = sqrtf((float)ratios[r]);
+        const float w = 1.0f / tall * (float)size;
+        const float h = tall * (float)size;
+        *out++ = (struct box){rintf(-w / 2), rintf(-h / 2), rintf(w / 2), rintf(h / 2)};
     }
 }

@@ -1,21 +1,31 @@
-#include "detector/caffemodel.h"
-
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdlib.h>
+/*
+ * .caffemodel files: a protobuf NetParameter (caffe.proto), of which only the layers' names, types
+ * and blobs are read, in the current form (field 100) and the one before (field 2).
+ *
+ * Walked by hand: four wire types and a dozen field numbers are all there is to it, and every
+ * length is checked.
+ */
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { LAYERS_MAX = 100000 };
+#include "detector/weights_internal.h"
 
-struct caffemodel {
-    char *path;
-    unsigned char *map;
-    size_t size;
-    struct caffe_layer *layer;
-    size_t count;
+enum { BLOBS_MAX = 4 };
+
+struct blob {
+    int dims;
+    uint64_t shape[WEIGHTS_DIMS];
+    bool padded; /* in the form of old, always four numbers, ones in front */
+    uint64_t count;
+    const unsigned char *data;
+};
+
+struct layer {
+    struct view name;
+    struct view type;     /* "Convolution" */
+    uint64_t type_of_old; /* the number that stood for it */
+    int blobs;
+    struct blob blob[BLOBS_MAX];
 };
 
 /* ---- protobuf ---- */
@@ -79,9 +89,9 @@ static bool next_field(struct message *m, struct field *f)
 
 /* ---- NetParameter ---- */
 
-static bool add_dim(struct caffe_blob *b, uint64_t n)
+static bool add_dim(struct blob *b, uint64_t n)
 {
-    if (b->dims == CAFFE_DIMS || n > 1u << 31) {
+    if (b->dims == WEIGHTS_DIMS || n > 1u << 31) {
         return false;
     }
     b->shape[b->dims++] = n;
@@ -89,9 +99,9 @@ static bool add_dim(struct caffe_blob *b, uint64_t n)
 }
 
 /* BlobShape: dim = 1, packed or one by one. */
-static bool read_shape(struct message m, struct caffe_blob *b)
+static bool read_shape(struct message m, struct blob *b)
 {
-    struct field f;
+    struct field f = {.number = 0};
     while (m.p < m.end) {
         if (!next_field(&m, &f)) {
             return false;
@@ -110,12 +120,11 @@ static bool read_shape(struct message m, struct caffe_blob *b)
 }
 
 /* BlobProto: shape = 7, packed data = 5, and num, channels, height, width = 1 to 4 of old. */
-static bool read_blob(struct message m, struct caffe_blob *b)
+static bool read_blob(struct message m, struct blob *b)
 {
-    struct field f;
+    struct field f = {.number = 0};
     uint64_t old[4] = {0};
-    bool is_old = false;
-    *b = (struct caffe_blob){.dims = 0};
+    *b = (struct blob){.dims = 0};
     while (m.p < m.end) {
         if (!next_field(&m, &f)) {
             return false;
@@ -125,7 +134,7 @@ static bool read_blob(struct message m, struct caffe_blob *b)
         }
         if (f.number >= 1 && f.number <= 4 && f.wire == WIRE_VARINT) {
             old[f.number - 1] = f.value;
-            is_old = true;
+            b->padded = true;
         }
         if (f.number == 5) {
             if (f.wire != WIRE_BYTES || b->data) {
@@ -135,8 +144,11 @@ static bool read_blob(struct message m, struct caffe_blob *b)
             b->count = (uint64_t)(f.data.end - f.data.p) / sizeof(float);
         }
     }
-    for (int d = 0; is_old && b->dims < 4 && d < 4; d++) {
-        b->shape[b->dims++] = old[d];
+    b->padded = b->padded && b->dims == 0;
+    for (int d = 0; b->padded && d < 4; d++) {
+        if (!add_dim(b, old[d])) {
+            return false;
+        }
     }
     uint64_t count = 1;
     for (int d = 0; d < b->dims; d++) {
@@ -147,142 +159,106 @@ static bool read_blob(struct message m, struct caffe_blob *b)
     return b->data && count == b->count;
 }
 
-/* LayerParameter {name = 1, blobs = 7}, or V1LayerParameter {name = 4, blobs = 6}. */
-static bool read_layer(struct message m, bool v1, struct caffe_layer *layer)
+/* LayerParameter {name = 1, type = 2, blobs = 7}, V1LayerParameter {name = 4, type = 5, blobs = 6}.
+ */
+static bool read_layer(struct message m, bool v1, struct layer *layer)
 {
-    struct field f;
-    *layer = (struct caffe_layer){.blobs = 0};
+    struct field f = {.number = 0};
+    *layer = (struct layer){.blobs = 0};
     while (m.p < m.end) {
         if (!next_field(&m, &f)) {
             return false;
         }
+        const struct view bytes = view_of(f.data.p, (size_t)(f.data.end - f.data.p));
         if (f.number == (v1 ? 4 : 1) && f.wire == WIRE_BYTES) {
-            free((char *)layer->name);
-            layer->name = strndup((const char *)f.data.p, (size_t)(f.data.end - f.data.p));
-        }
-        if (f.number == (v1 ? 6 : 7) && f.wire == WIRE_BYTES &&
-            (layer->blobs == CAFFE_BLOBS || !read_blob(f.data, &layer->blob[layer->blobs++]))) {
+            layer->name = bytes;
+        } else if (f.number == (v1 ? 5 : 2)) {
+            layer->type = f.wire == WIRE_BYTES ? bytes : layer->type;
+            layer->type_of_old = f.wire == WIRE_VARINT ? f.value : layer->type_of_old;
+        } else if (f.number == (v1 ? 6 : 7) && f.wire == WIRE_BYTES &&
+                   (layer->blobs == BLOBS_MAX ||
+                    !read_blob(f.data, &layer->blob[layer->blobs++]))) {
             return false;
         }
     }
-    return layer->name != NULL;
+    return layer->name.p != NULL;
 }
 
-static int keep_layer(struct caffemodel *model, struct caffe_layer *layer)
+/* ---- as arrays ---- */
+
+static bool is_type(const struct layer *layer, const char *type, uint64_t of_old)
 {
-    struct caffe_layer *more =
-        model->count < LAYERS_MAX
-            ? reallocarray(model->layer, model->count + 1, sizeof *model->layer)
-            : NULL;
-    if (!more) {
-        return err_set(E_NOMEM, "%s: no memory for more than %zu layers", model->path,
-                       model->count);
-    }
-    model->layer = more;
-    model->layer[model->count++] = *layer;
-    return 0;
+    return layer->type_of_old == of_old || view_equal(layer->type, view_str(type));
 }
 
-static int read_net(struct caffemodel *model)
+/* How many dimensions Caffe means by a padded shape. */
+static int true_dims(const struct layer *layer, int blob)
 {
-    struct message m = {model->map, model->map + model->size};
-    struct field f;
-    while (m.p < m.end) {
-        const unsigned char *at = m.p;
-        struct caffe_layer layer = {.name = NULL};
-        bool ok = next_field(&m, &f);
-        const bool v1 = f.number == 2;
-        const bool is_layer = ok && f.wire == WIRE_BYTES && (v1 || f.number == 100);
-        ok = ok && (!is_layer || read_layer(f.data, v1, &layer));
-        int rc = ok ? 0
-                    : err_set(E_FORMAT, "%s is not a .caffemodel file: byte %zu begins no layer",
-                              model->path, (size_t)(at - model->map));
-        if (!rc && is_layer && layer.blobs) {
-            rc = keep_layer(model, &layer);
-            layer.name = rc ? layer.name : NULL;
-        }
-        free((char *)layer.name);
-        if (rc) {
-            return rc;
-        }
+    if (blob == 0 && is_type(layer, "Convolution", 4)) {
+        return 4;
     }
-    return model->count ? 0 : err_set(E_FORMAT, "%s holds no layer with weights", model->path);
+    return blob == 0 && is_type(layer, "InnerProduct", 14) ? 2 : 1;
 }
 
-static int map_file(struct caffemodel *model)
+/* Takes the ones that old files put in front off the shape. */
+static void strip_padding(const struct layer *layer, int blob, struct weights_array *a)
 {
-    const int fd = open(model->path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (fd < 0) {
-        return err_errno("%s cannot be opened", model->path);
+    const int least = true_dims(layer, blob);
+    while (layer->blob[blob].padded && a->dims > least && a->shape[0] == 1) {
+        memmove(a->shape, a->shape + 1, (size_t)--a->dims * sizeof *a->shape);
     }
-    int rc = fstat(fd, &info) ? err_errno("%s cannot be examined", model->path) : 0;
-    if (!rc && info.st_size > 0) {
-        void *p = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        rc = p == MAP_FAILED ? err_errno("%s cannot be mapped", model->path) : 0;
-        model->map = rc ? NULL : p;
-        model->size = rc ? 0 : (size_t)info.st_size;
-    }
-    close(fd);
-    return rc;
 }
 
-int caffemodel_open(const char *path, struct caffemodel **out)
+/* The name that torch would give the blob: see weights.h. */
+static const char *kind_of(const struct layer *layer, int blob)
 {
-    struct caffemodel *model = calloc(1, sizeof *model);
-    if (!model || !(model->path = strdup(path))) {
-        free(model);
-        return err_set(E_NOMEM, "no memory to open %s", path);
-    }
-    int rc = map_file(model);
-    rc = rc ? rc : read_net(model);
+    static const char *const plain[BLOBS_MAX] = {"weight", "bias", "blob2", "blob3"};
+    static const char *const norm[BLOBS_MAX] = {"running_mean", "running_var", "factor", "blob3"};
+    const bool is_norm = view_equal(layer->type, view_str("BatchNorm")) || layer->blobs == 3;
+    return is_norm ? norm[blob] : plain[blob];
+}
+
+static int add_blob(struct weights *w, const struct layer *layer, int blob)
+{
+    const struct blob *b = &layer->blob[blob];
+    struct weights_array a = {.type = WEIGHTS_F32, .dims = b->dims, .data = b->data};
+    char name[2 * WEIGHTS_NAME_MAX];
+    memcpy(a.shape, b->shape, sizeof a.shape);
+    strip_padding(layer, blob, &a);
+    const int rc = weights_check_name(w, layer->name);
     if (rc) {
-        caffemodel_close(model);
         return rc;
     }
-    *out = model;
-    return 0;
-}
-
-void caffemodel_close(struct caffemodel *model)
-{
-    if (!model) {
-        return;
+    if (!weights_set_contiguous(&a)) {
+        return err_set(E_FORMAT, "%s: layer \"%.*s\" has an impossible shape", w->path,
+                       (int)layer->name.n, (const char *)layer->name.p);
     }
-    for (size_t i = 0; i < model->count; i++) {
-        free((char *)model->layer[i].name);
-    }
-    if (model->map) {
-        munmap(model->map, model->size);
-    }
-    free(model->layer);
-    free(model->path);
-    free(model);
+    snprintf(name, sizeof name, "%.*s.%s", (int)layer->name.n, (const char *)layer->name.p,
+             kind_of(layer, blob));
+    return weights_add(w, view_str(name), &a);
 }
 
-size_t caffemodel_layers(const struct caffemodel *model)
+int weights_read_caffemodel(struct weights *w)
 {
-    return model->count;
-}
-
-const struct caffe_layer *caffemodel_layer(const struct caffemodel *model, size_t i)
-{
-    return &model->layer[i];
-}
-
-const struct caffe_layer *caffemodel_find(const struct caffemodel *model, const char *name)
-{
-    for (size_t i = 0; i < model->count; i++) {
-        if (strcmp(model->layer[i].name, name) == 0) {
-            return &model->layer[i];
+    const unsigned char *begin = w->file.p;
+    struct message m = {begin, begin + w->file.n};
+    int rc = 0;
+    while (m.p < m.end && !rc) {
+        const size_t at = (size_t)(m.p - begin);
+        struct field f = {.number = 0};
+        struct layer layer = {.blobs = 0};
+        bool ok = next_field(&m, &f);
+        const bool v1 = ok && f.number == 2;
+        const bool is_layer = ok && f.wire == WIRE_BYTES && (v1 || f.number == 100);
+        ok = ok && (!is_layer || read_layer(f.data, v1, &layer));
+        if (!ok) {
+            return err_set(
+                E_FORMAT, "%s is not a .caffemodel file, or is cut short: byte %zu begins no layer",
+                w->path, at);
+        }
+        for (int i = 0; i < layer.blobs && !rc; i++) {
+            rc = add_blob(w, &layer, i);
         }
     }
-    return NULL;
-}
-
-float caffe_blob_at(const struct caffe_blob *blob, uint64_t i)
-{
-    float v;
-    memcpy(&v, blob->data + i * sizeof v, sizeof v);
-    return v;
+    return rc;
 }

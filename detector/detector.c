@@ -6,6 +6,9 @@
 
 #include "detector/arch.h"
 #include "detector/gemm.h"
+#include "detector/resize.h"
+
+enum { CLIP_FRAMES = 4096 /* a clip; at 25 a second, nearly three minutes */ };
 
 struct detector {
     struct model model;
@@ -43,13 +46,14 @@ static int find_architecture(struct detector *det)
         model_fail(&det->model, "the metadata does not name an \"architecture\"");
         return det->model.rc;
     }
-    det->arch = arch_find(name);
-    if (!det->arch) {
+    const struct network *network = arch_find(name);
+    if (!network) {
         model_fail(&det->model, "the architecture \"%.60s\" is unknown; this pairmill has %s", name,
                    arch_names());
         return det->model.rc;
     }
-    det->info.architecture = name;
+    det->arch = network->arch;
+    det->info.architecture = network->name;
     return 0;
 }
 
@@ -64,6 +68,10 @@ static void describe(struct detector *det)
     info->dim = det->shape.dim;
     info->classes = det->shape.classes;
     info->max_regions = det->shape.max_regions;
+    info->kind = det->shape.kind;
+    info->embedding_dim = det->shape.embedding_dim;
+    info->min_frames = det->shape.min_frames;
+    info->frame_multiple = det->shape.frame_multiple;
     info->objects = det->model.objects;
     info->attributes = det->model.attributes;
     for (size_t i = 0; i < safetensors_count(det->model.file); i++) {
@@ -95,7 +103,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
         detector_close(det);
         return rc;
     }
-    det->info.blas = gemm_name();
+    det->info.kernels = gemm_name();
     describe(det);
     *out = det;
     return 0;
@@ -138,45 +146,38 @@ void detector_session_free(struct detector_session *session)
     }
 }
 
+/* What one call works on: an image's regions, or a clip's features. */
+struct work {
+    struct geometry geometry;
+    const uint8_t *rgb;
+    struct detections *found;
+    const struct detector_clip *clip; /* NULL: an image */
+    struct clip_features *features;
+};
+
+static void run_graph(const struct detector *det, struct pass *pass, const struct work *w)
+{
+    if (w->clip) {
+        det->arch->run_clip(det->graph, pass, w->clip, w->features);
+    } else {
+        det->arch->run(det->graph, pass, &w->geometry, pass->dry ? NULL : w->rgb, w->found);
+    }
+}
+
 /* Runs the graph without computing, to learn what it would take. */
-static struct pass measure(const struct detector *det, const struct geometry *g,
-                           struct workspace *ws)
+static struct pass measure(const struct detector *det, const struct work *w, struct workspace *ws)
 {
     struct pass pass = {.ws = ws, .dry = true};
-    struct detections ignored;
     workspace_reset(ws, 1);
-    det->arch->run(det->graph, &pass, g, NULL, &ignored);
+    run_graph(det, &pass, w);
     return pass;
 }
 
-int detector_cost(const struct detector *det, uint32_t width, uint32_t height,
-                  struct detector_cost *out)
+static int compute(const struct detector *det, struct detector_session *session,
+                   const struct work *w, const struct detector_progress *progress)
 {
-    struct geometry g;
-    const int rc = preprocess_geometry(&det->shape.preprocess, width, height, &g);
-    if (rc) {
-        return rc;
-    }
-    struct workspace ws = {.memory = NULL};
-    const struct pass dry = measure(det, &g, &ws);
-    *out = (struct detector_cost){.macs = dry.macs,
-                                  .workspace_bytes = ws.peak,
-                                  .net_width = (uint32_t)g.net_width,
-                                  .net_height = (uint32_t)g.net_height};
-    return 0;
-}
-
-int detector_detect(const struct detector *det, struct detector_session *session,
-                    const struct detector_image *image, const struct detector_progress *progress,
-                    struct detections *out)
-{
-    struct geometry g;
-    int rc = preprocess_geometry(&det->shape.preprocess, image->width, image->height, &g);
-    if (rc) {
-        return rc;
-    }
-    const struct pass dry = measure(det, &g, &session->workspace);
-    rc = workspace_grow(&session->workspace, session->workspace.peak);
+    const struct pass dry = measure(det, w, &session->workspace);
+    const int rc = workspace_grow(&session->workspace, session->workspace.peak);
     if (rc) {
         return rc;
     }
@@ -187,9 +188,91 @@ int detector_detect(const struct detector *det, struct detector_session *session
                         .profile = &session->profile,
                         .progress = progress,
                         .steps = dry.step};
-    det->arch->run(det->graph, &pass, &g, image->rgb, out);
+    run_graph(det, &pass, w);
     pass_end(&pass);
     return 0;
+}
+
+static int check_image(const struct detector *det, uint32_t width, uint32_t height,
+                       struct geometry *out)
+{
+    if (det->shape.kind != DETECTOR_REGIONS) {
+        return err_set(E_ARG, "%s describes frames and clips; it finds no regions", det->name);
+    }
+    return preprocess_geometry(&det->shape.preprocess, width, height, out);
+}
+
+static int check_clip(const struct detector *det, const struct detector_clip *clip)
+{
+    const struct arch_shape *shape = &det->shape;
+    if (shape->kind == DETECTOR_REGIONS) {
+        return err_set(E_ARG, "%s finds regions of images; it does not describe clips", det->name);
+    }
+    if (clip->frames < shape->min_frames || clip->frames > CLIP_FRAMES) {
+        return err_set(E_ARG, "%s takes clips of %u to %d frames, not %u", det->info.architecture,
+                       shape->min_frames, CLIP_FRAMES, clip->frames);
+    }
+    if (clip->frames % shape->frame_multiple) {
+        return err_set(E_ARG, "%s takes clips of a multiple of %u frames, not %u",
+                       det->info.architecture, shape->frame_multiple, clip->frames);
+    }
+    return resize_check(clip->width, clip->height);
+}
+
+static struct detector_cost cost_of(const struct detector *det, const struct work *w,
+                                    uint32_t net_width, uint32_t net_height)
+{
+    struct workspace ws = {.memory = NULL};
+    const struct pass dry = measure(det, w, &ws);
+    return (struct detector_cost){.macs = dry.macs,
+                                  .workspace_bytes = ws.peak,
+                                  .net_width = net_width,
+                                  .net_height = net_height};
+}
+
+int detector_cost(const struct detector *det, uint32_t width, uint32_t height,
+                  struct detector_cost *out)
+{
+    struct detections ignored;
+    struct work w = {.found = &ignored};
+    const int rc = check_image(det, width, height, &w.geometry);
+    if (rc) {
+        return rc;
+    }
+    *out = cost_of(det, &w, (uint32_t)w.geometry.net_width, (uint32_t)w.geometry.net_height);
+    return 0;
+}
+
+int detector_clip_cost(const struct detector *det, uint32_t frames, uint32_t width, uint32_t height,
+                       struct detector_cost *out)
+{
+    const struct detector_clip clip = {.frames = frames, .width = width, .height = height};
+    struct clip_features ignored;
+    const struct work w = {.clip = &clip, .features = &ignored};
+    const int rc = check_clip(det, &clip);
+    if (rc) {
+        return rc;
+    }
+    *out = cost_of(det, &w, det->shape.net_width, det->shape.net_height);
+    return 0;
+}
+
+int detector_detect(const struct detector *det, struct detector_session *session,
+                    const struct detector_image *image, const struct detector_progress *progress,
+                    struct detections *out)
+{
+    struct work w = {.rgb = image->rgb, .found = out};
+    const int rc = check_image(det, image->width, image->height, &w.geometry);
+    return rc ? rc : compute(det, session, &w, progress);
+}
+
+int detector_features(const struct detector *det, struct detector_session *session,
+                      const struct detector_clip *clip, const struct detector_progress *progress,
+                      struct clip_features *out)
+{
+    const struct work w = {.clip = clip, .features = out};
+    const int rc = check_clip(det, clip);
+    return rc ? rc : compute(det, session, &w, progress);
 }
 
 size_t detector_profile(const struct detector_session *session,

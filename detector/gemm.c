@@ -1,74 +1,63 @@
 #include "detector/gemm.h"
 
-#include <cblas.h>
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "detector/gemm_internal.h"
 
 static struct {
     int rc;
-    char why[200];
-    char name[64];
-    __typeof__(&cblas_sgemm) sgemm;
-} blas; /* written once, under pthread_once */
+    char why[300];
+    const struct gemm_kernels *kernels;
+} chosen; /* written once, under pthread_once */
 
-/* OpenBLAS's name for kernels that this CPU runs well; NULL leaves the choice to OpenBLAS. */
-static const char *core_type(void)
+static int choose(void)
 {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-        return "SkylakeX";
+    const char *wanted = getenv("PAIRMILL_GEMM");
+    chosen.kernels = gemm_avx512();
+    if (wanted && strcmp(wanted, "avx512") == 0) {
+        return chosen.kernels ? 0 : err_set(E_ARG, "PAIRMILL_GEMM=avx512: this CPU has no AVX-512");
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        return "Haswell";
+    if (wanted && strcmp(wanted, "openblas") != 0) {
+        return err_set(E_ARG, "PAIRMILL_GEMM=%.40s: there are avx512 and openblas", wanted);
     }
-#endif
-    return NULL;
+    return wanted || !chosen.kernels ? gemm_openblas(&chosen.kernels) : 0;
 }
 
-static void load(void)
+static void choose_once(void)
 {
-    const char *core = core_type();
-    if (core) {
-        setenv("OPENBLAS_CORETYPE", core, 0);
+    chosen.rc = choose();
+    if (chosen.rc) {
+        snprintf(chosen.why, sizeof chosen.why, "%s", err_text());
     }
-    setenv("OPENBLAS_NUM_THREADS", "1", 1); /* one process a core beats one thread a core */
-    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    __typeof__(&openblas_get_corename) corename = NULL;
-    if (library) {
-        *(void **)&blas.sgemm = dlsym(library, "cblas_sgemm");
-        *(void **)&corename = dlsym(library, "openblas_get_corename");
-    }
-    if (!blas.sgemm || !corename) {
-        blas.rc = E_NO_FILE;
-        snprintf(blas.why, sizeof blas.why, "%s", dlerror());
-        return;
-    }
-    snprintf(blas.name, sizeof blas.name, "OpenBLAS %s", corename());
 }
 
 int gemm_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load);
-    return blas.rc ? err_set(blas.rc,
-                             "OpenBLAS cannot be loaded (Debian's package libopenblas0 "
-                             "has it): %s",
-                             blas.why)
-                   : 0;
+    pthread_once(&once, choose_once);
+    return chosen.rc ? err_set(chosen.rc, "%s", chosen.why) : 0;
 }
 
 const char *gemm_name(void)
 {
-    return blas.name;
+    return chosen.kernels->name;
 }
 
-void gemm_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, bool add,
-                     float *c)
+size_t gemm_packed_floats(size_t n, size_t k)
 {
-    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b,
-               (int)k, add ? 1.0f : 0.0f, c, (int)n);
+    return chosen.kernels->packed_floats(n, k);
+}
+
+size_t gemm_packed_at(size_t n, size_t k, size_t row, size_t column)
+{
+    return chosen.kernels->packed_at(n, k, row, column);
+}
+
+void gemm(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+          const struct gemm_finish *finish, float *c, size_t ldc)
+{
+    chosen.kernels->multiply(m, n, k, a, lda, b, finish, c, ldc);
 }

@@ -121,19 +121,48 @@ void model_release(struct model *m)
     *m = (struct model){.rc = 0};
 }
 
-int model_finish(struct model *m)
+/* Remembers that the file lacks a tensor, but goes on: the sentence shall say how many. */
+static void miss(struct model *m, const char *name)
+{
+    if (m->rc == 0) {
+        m->rc = E_MODEL;
+        snprintf(m->first_missing, sizeof m->first_missing, "%s", name);
+    }
+    m->missing++;
+}
+
+static size_t count_superfluous(const struct model *m, const char **first)
 {
     size_t superfluous = 0;
-    const char *first = NULL;
+    *first = NULL;
     for (size_t i = 0; i < safetensors_count(m->file); i++) {
         if (!m->used[i]) {
-            first = first ? first : safetensors_at(m->file, i)->name;
+            *first = *first ? *first : safetensors_at(m->file, i)->name;
             superfluous++;
         }
     }
+    return superfluous;
+}
+
+int model_finish(struct model *m)
+{
+    const char *first;
+    char more[200] = "";
+    const size_t superfluous = count_superfluous(m, &first);
     if (superfluous) {
-        model_fail(m, "%zu tensor%s not part of the architecture, the first is \"%.80s\"",
-                   superfluous, superfluous == 1 ? " is" : "s are", first);
+        snprintf(more, sizeof more,
+                 "%zu tensor%s not part of the architecture, the first is \"%.80s\"", superfluous,
+                 superfluous == 1 ? " is" : "s are", first);
+    }
+    if (m->first_missing[0] && m->missing == 1) {
+        m->rc = err_set(E_MODEL, "%s: tensor \"%s\" is missing%s%s", m->path, m->first_missing,
+                        superfluous ? ", and " : "", more);
+    } else if (m->first_missing[0]) {
+        m->rc =
+            err_set(E_MODEL, "%s: %zu of %zu tensors are missing, the first is \"%s\"%s%s", m->path,
+                    m->missing, m->wanted, m->first_missing, superfluous ? ", and " : "", more);
+    } else if (superfluous) {
+        model_fail(m, "%s", more);
     }
     return m->rc;
 }
@@ -160,6 +189,12 @@ int model_int(struct model *m, const json_t *from, const char *key, int min, int
         model_fail(m, "\"%s\" is %g in the config; it must be a whole number", key, v);
     }
     return (int)v;
+}
+
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback)
+{
+    return json_object_get(from, key) ? model_int(m, from, key, min, max) : fallback;
 }
 
 bool model_bool(struct model *m, const json_t *from, const char *key)
@@ -261,14 +296,15 @@ const float *model_tensor(struct model *m, const char *name, int dims, int *shap
 {
     size_t index = 0;
     const struct safetensors_tensor *t = safetensors_find(m->file, name, &index);
-    if (m->rc) {
-        return NULL;
-    }
+    m->wanted++;
     if (!t) {
-        model_fail(m, "tensor \"%s\" is missing", name);
+        miss(m, name);
         return NULL;
     }
     m->used[index] = true;
+    if (m->rc) {
+        return NULL;
+    }
     if (strcmp(t->dtype, "F32") != 0) {
         model_fail(m, "tensor \"%s\" is %s; weights must be F32", name, t->dtype);
         return NULL;
@@ -302,31 +338,36 @@ static const char *own_name(struct model *m, const char *name)
 }
 
 /* Weight (of `dims` dimensions) and bias of a layer. */
-static void read_layer(struct model *m, const char *name, int dims, struct conv *c)
+static void read_layer(struct model *m, const char *name, int dims, const int *shape_wanted,
+                       struct conv *c)
 {
     char key[160];
-    int shape[4] = {c->out, c->in, c->kernel, c->kernel};
+    int shape[5];
+    memcpy(shape, shape_wanted, (size_t)dims * sizeof *shape);
     snprintf(key, sizeof key, "%s.weight", name);
     const float *weight = model_tensor(m, key, dims, shape);
     c->out = shape[0];
-    c->in = shape[1];
+    c->in = shape[1] * (c->groups > 1 ? c->groups : 1);
     snprintf(key, sizeof key, "%s.bias", name);
     c->bias = model_tensor(m, key, 1, shape);
     c->name = own_name(m, name);
     if (m->rc) {
         return;
     }
-    float *room = NULL;
-    const size_t floats = conv_prepared_floats(c);
-    if (floats && !(room = model_own(m, floats * sizeof *room))) {
-        return;
+    float *room = model_own(m, conv_prepared_floats(c) * sizeof *room);
+    if (room) {
+        conv_prepare(c, weight, room);
     }
-    conv_prepare(c, weight, room);
 }
 
 void model_conv(struct model *m, const char *name, struct conv *c)
 {
-    read_layer(m, name, 4, c);
+    const int in = c->in / (c->groups > 1 ? c->groups : 1);
+    if (c->taps > 0) {
+        read_layer(m, name, 5, (const int[]){c->out, in, c->taps, c->kernel, c->kernel}, c);
+    } else {
+        read_layer(m, name, 4, (const int[]){c->out, in, c->kernel, c->kernel}, c);
+    }
 }
 
 void model_linear(struct model *m, const char *name, struct conv *c)
@@ -334,5 +375,27 @@ void model_linear(struct model *m, const char *name, struct conv *c)
     c->kernel = 1;
     c->stride = 1;
     c->dilation = 1;
-    read_layer(m, name, 2, c);
+    read_layer(m, name, 2, (const int[]){c->out, c->in}, c);
+}
+
+void model_linear_of_map(struct model *m, const char *name, int side, struct conv *c)
+{
+    /* What a convolution with a window as large as the map would be prepared as. */
+    struct conv window = {.in = c->in, .out = c->out, .kernel = side, .stride = 1, .dilation = 1};
+    char key[160];
+    int shape[2] = {c->out, c->in * side * side};
+    snprintf(key, sizeof key, "%s.weight", name);
+    const float *weight = model_tensor(m, key, 2, shape);
+    window.out = shape[0];
+    float *room = m->rc ? NULL : model_own(m, conv_prepared_floats(&window) * sizeof *room);
+    c->in = shape[1];
+    c->out = shape[0];
+    c->kernel = c->stride = c->dilation = 1;
+    c->name = own_name(m, name);
+    snprintf(key, sizeof key, "%s.bias", name);
+    c->bias = model_tensor(m, key, 1, shape);
+    if (room) {
+        conv_prepare(&window, weight, room);
+        c->weight = window.weight;
+    }
 }

@@ -21,6 +21,9 @@ struct model {
     struct safetensors *file;
     int rc; /* the first error, whose sentence is in err_text() */
     bool *used;
+    size_t wanted; /* tensors asked for, and how many of them are not in the file */
+    size_t missing;
+    char first_missing[160]; /* empty unless that was the first error */
     json_t *config;
     json_t *preprocess;
     struct detector_names objects;
@@ -34,7 +37,8 @@ struct model {
 int model_open(const char *path, struct model *m) MUST_CHECK;
 void model_release(struct model *m);
 
-/* The first error of all that was asked, or the first tensor that no one asked for. */
+/* The first error of all that was asked, or the tensors that no one asked for.  Of tensors that are
+ * missing or superfluous it gives the number and the first name. */
 int model_finish(struct model *m) MUST_CHECK;
 
 /* Remembers an error about the model, unless there is one already. */
@@ -42,6 +46,8 @@ void model_fail(struct model *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* Entries of "config" and "preprocess"; a number outside [min, max] or a missing entry fails. */
 int model_int(struct model *m, const json_t *from, const char *key, int min, int max);
+int model_int_or(struct model *m, const json_t *from, const char *key, int min, int max,
+                 int fallback); /* when there is no such entry */
 double model_number(struct model *m, const json_t *from, const char *key, double min, double max);
 bool model_bool(struct model *m, const json_t *from, const char *key);
 
@@ -60,12 +66,17 @@ void *model_own(struct model *m, size_t bytes);
  * Returns aligned floats, valid as long as the model; NULL after an error. */
 const float *model_tensor(struct model *m, const char *name, int dims, int *shape);
 
-/* Reads `name`.weight [out][in][k][k] and `name`.bias [out] and prepares them. c->out = 0 accepts
- * any number of outputs; the rest of `c` says what the graph needs. */
+/* Reads `name`.weight [out][in / groups][k][k], or [out][in / groups][taps][k][k] where c->taps >
+ * 0, and `name`.bias [out] and prepares them. c->out = 0 accepts any number of outputs; the rest of
+ * `c` says what the graph needs. */
 void model_conv(struct model *m, const char *name, struct conv *c);
 
 /* The same for a fully connected layer, `name`.weight [out][in]: a 1x1 convolution of 1x1 pixels.
  */
 void model_linear(struct model *m, const char *name, struct conv *c);
+
+/* The same where the source's input was a map flattened plane by plane, [c->in][side][side]: the
+ * layer takes it flattened pixel by pixel, as tensors lie here. */
+void model_linear_of_map(struct model *m, const char *name, int side, struct conv *c);
 
 #endif

@@ -4,17 +4,19 @@
 
 #include "detector/simd.h"
 
-size_t nms_sorted(const struct box *box, size_t n, float threshold, float plus, size_t limit,
-                  uint32_t *kept)
+size_t nms_ordered(const struct box *box, const uint16_t *group, const uint32_t *order, size_t n,
+                   float threshold, float plus, size_t limit, uint32_t *kept)
 {
     size_t count = 0;
     for (size_t i = 0; i < n && count < limit; i++) {
+        const uint32_t candidate = order[i];
         size_t k = 0;
-        while (k < count && !(box_iou(box[kept[k]], box[i], plus) >= threshold)) {
+        while (k < count && !((!group || group[kept[k]] == group[candidate]) &&
+                              box_iou(box[kept[k]], box[candidate], plus) >= threshold)) {
             k++;
         }
         if (k == count) {
-            kept[count++] = (uint32_t)i;
+            kept[count++] = candidate;
         }
     }
     return count;

@@ -1,6 +1,7 @@
 /*
  * Non-maximum suppression, Caffe's rule (py-faster-rcnn lib/nms/cpu_nms.pyx): in order of falling
- * score, a box suppresses every later one whose IoU with it is at least the threshold.
+ * score, a box suppresses every later one whose IoU with it is at least the threshold.  torch's
+ * rule is "more than": its thresholds go through above() (box.h).
  */
 #ifndef DETECTOR_NMS_H
 #define DETECTOR_NMS_H
@@ -11,10 +12,11 @@
 
 #include "detector/box.h"
 
-/* Boxes in falling order of score -> the indices of the first `limit` kept, in kept[limit]; returns
- * how many. */
-size_t nms_sorted(const struct box *box, size_t n, float threshold, float plus, size_t limit,
-                  uint32_t *kept);
+/* order[n] = indices of boxes in falling order of score -> the first `limit` kept of them, in the
+ * same order, in kept[limit]; returns how many.  A box suppresses only those of its own group;
+ * `group` may be NULL: they are all of one. */
+size_t nms_ordered(const struct box *box, const uint16_t *group, const uint32_t *order, size_t n,
+                   float threshold, float plus, size_t limit, uint32_t *kept);
 
 /* Which boxes suppress which: n rows of nms_words(n) 64-bit words, bit j of row i set when
  * IoU(i, j) >= threshold, i != j. Computed once, it serves the NMS of every class. */

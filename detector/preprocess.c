@@ -3,147 +3,199 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */, NET_SIDE_LIMIT = 4096 };
+#include "detector/resize.h"
+
+enum { NET_SIDE_LIMIT = 4096 /* px */ };
+
+static enum preprocess_rule read_rule(struct model *m)
+{
+    static const char *const names[] = {[PREPROCESS_CAFFE] = "caffe",
+                                        [PREPROCESS_TORCHVISION] = "torchvision",
+                                        [PREPROCESS_DETECTRON2] = "detectron2",
+                                        [PREPROCESS_MASKRCNN] = "maskrcnn-benchmark"};
+    const char *resize = model_string(m, m->preprocess, "resize", NULL);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(resize, names[i]) == 0) {
+            return (enum preprocess_rule)i;
+        }
+    }
+    model_fail(m,
+               "\"resize\" is \"%.20s\"; caffe, torchvision, detectron2 and maskrcnn-benchmark are "
+               "known",
+               resize);
+    return PREPROCESS_CAFFE;
+}
+
+void preprocess_read_colours(struct model *m, bool *bgr, double mean[3], double std[3])
+{
+    const char *channels = model_string(m, m->preprocess, "channels", NULL);
+    *bgr = strcmp(channels, "BGR") == 0;
+    if (!*bgr && strcmp(channels, "RGB") != 0) {
+        model_fail(m, "\"channels\" is \"%.20s\"; BGR and RGB are known", channels);
+    }
+    if (model_numbers(m, m->preprocess, "mean", -1e4, 1e4, mean, 3) != 3 ||
+        model_numbers(m, m->preprocess, "std", 1e-6, 1e4, std, 3) != 3) {
+        model_fail(m, "\"mean\" and \"std\" must each have three numbers");
+    }
+}
 
 void preprocess_read(struct model *m, struct preprocess *pre)
 {
     const json_t *from = m->preprocess;
-    const char *channels = model_string(m, from, "channels", NULL);
-    const char *resize = model_string(m, from, "resize", NULL);
-    pre->bgr = strcmp(channels, "BGR") == 0;
-    if (!pre->bgr && strcmp(channels, "RGB") != 0) {
-        model_fail(m, "\"channels\" is \"%.20s\"; BGR and RGB are known", channels);
-    }
-    if (strcmp(resize, "caffe") != 0) {
-        model_fail(m, "\"resize\" is \"%.20s\"; this architecture knows \"caffe\"", resize);
-    }
-    if (model_numbers(m, from, "mean", -1e4, 1e4, pre->mean, 3) != 3 ||
-        model_numbers(m, from, "std", 1e-6, 1e4, pre->std, 3) != 3) {
-        model_fail(m, "\"mean\" and \"std\" must each have three numbers");
-    }
+    preprocess_read_colours(m, &pre->bgr, pre->mean, pre->std);
+    pre->rule = read_rule(m);
     pre->short_side = model_int(m, from, "short", 16, NET_SIDE_LIMIT);
     pre->long_side = model_int(m, from, "long", pre->short_side, NET_SIDE_LIMIT);
+    pre->multiple = model_int_or(m, from, "multiple", 1, 128, 1);
+}
+
+/* Each rule's arithmetic in its own precision: a pixel more or less moves every box. */
+
+static void caffe_size(const struct preprocess *pre, struct geometry *g)
+{
+    const double shorter = g->width < g->height ? g->width : g->height;
+    const double longer = g->width < g->height ? g->height : g->width;
+    g->scale = pre->short_side / shorter;
+    if (rint(g->scale * longer) > pre->long_side) { /* half to even, as numpy's and cvRound */
+        g->scale = pre->long_side / longer;
+    }
+    g->net_width = (int)rint(g->width * g->scale);
+    g->net_height = (int)rint(g->height * g->scale);
+}
+
+/* torch divides a number by a tensor as the number times the tensor's reciprocal, and rounds to
+ * single precision after each: 800 / 423 so becomes a little less than it is, and a size of 799. */
+static void torchvision_size(const struct preprocess *pre, struct geometry *g)
+{
+    const float shorter = (float)(g->width < g->height ? g->width : g->height);
+    const float longer = (float)(g->width < g->height ? g->height : g->width);
+    const float by_short = 1.0f / shorter * (float)pre->short_side;
+    const float by_long = 1.0f / longer * (float)pre->long_side;
+    g->scale = (double)(by_short < by_long ? by_short : by_long);
+    g->net_width = (int)floor(g->width * g->scale);
+    g->net_height = (int)floor(g->height * g->scale);
+}
+
+static void detectron2_size(const struct preprocess *pre, struct geometry *g)
+{
+    const int shorter = g->width < g->height ? g->width : g->height;
+    g->scale = (double)pre->short_side / shorter;
+    double w = g->height < g->width ? g->scale * g->width : pre->short_side;
+    double h = g->height < g->width ? pre->short_side : g->scale * g->height;
+    const double longer = w > h ? w : h;
+    if (longer > pre->long_side) {
+        const double again = pre->long_side / longer;
+        w *= again;
+        h *= again;
+        g->scale *= again;
+    }
+    g->net_width = (int)(w + 0.5);
+    g->net_height = (int)(h + 0.5);
+}
+
+static void maskrcnn_size(const struct preprocess *pre, struct geometry *g)
+{
+    const double shorter = g->width < g->height ? g->width : g->height;
+    const double longer = g->width < g->height ? g->height : g->width;
+    double size = pre->short_side;
+    if (longer / shorter * size > pre->long_side) {
+        size = rint(pre->long_side * shorter / longer);
+    }
+    g->scale = size / shorter;
+    g->net_width = g->width < g->height ? (int)size : (int)(size * g->width / g->height);
+    g->net_height = g->width < g->height ? (int)(size * g->height / g->width) : (int)size;
+}
+
+static int at_least_1(int n)
+{
+    return n < 1 ? 1 : n; /* a line 1 pixel high and 65,000 wide still has a row */
+}
+
+static int round_up(int n, int multiple)
+{
+    return multiple > 1 ? (n + multiple - 1) / multiple * multiple : n;
 }
 
 int preprocess_geometry(const struct preprocess *pre, uint32_t width, uint32_t height,
                         struct geometry *out)
 {
-    if (width == 0 || height == 0) {
-        return err_set(E_ARG, "an image of %u x %u pixels has nothing to detect", width, height);
+    const int rc = resize_check(width, height);
+    if (rc) {
+        return rc;
     }
-    if (width > SIDE_LIMIT || height > SIDE_LIMIT) {
-        return err_set(E_IMAGE_TOO_BIG, "the image has %u x %u pixels; the limit is %d a side",
-                       width, height, SIDE_LIMIT);
+    *out = (struct geometry){.width = (int)width, .height = (int)height};
+    switch (pre->rule) {
+    case PREPROCESS_CAFFE: caffe_size(pre, out); break;
+    case PREPROCESS_TORCHVISION: torchvision_size(pre, out); break;
+    case PREPROCESS_DETECTRON2: detectron2_size(pre, out); break;
+    case PREPROCESS_MASKRCNN: maskrcnn_size(pre, out); break;
     }
-    const double shorter = width < height ? width : height;
-    const double longer = width < height ? height : width;
-    double scale = pre->short_side / shorter;
-    if (rint(scale * longer) > pre->long_side) { /* half to even, as numpy's and cvRound */
-        scale = pre->long_side / longer;
-    }
-    *out = (struct geometry){.width = (int)width,
-                             .height = (int)height,
-                             .net_width = (int)rint(width * scale),
-                             .net_height = (int)rint(height * scale),
-                             .scale = scale};
-    /* OpenCV refuses an empty size; a line one pixel high and 65,000 wide still has a row. */
-    out->net_width = out->net_width < 1 ? 1 : out->net_width;
-    out->net_height = out->net_height < 1 ? 1 : out->net_height;
+    out->net_width = at_least_1(out->net_width);
+    out->net_height = at_least_1(out->net_height);
+    out->padded_width = round_up(out->net_width, pre->multiple);
+    out->padded_height = round_up(out->net_height, pre->multiple);
     return 0;
 }
 
-/* Where an output pixel samples along one side (OpenCV resize.cpp, INTER_LINEAR): between source
- * pixels `at` and `next`, the second weighted `part`. */
-struct tap {
-    int at;
-    int next;
-    float part;
-};
-
-static void make_taps(struct tap *tap, int out, int in, double scale)
+/* Pillow's way: bytes are resized, then looked up. */
+static void resize_then_normalise(const struct resize *resize, struct pass *pass,
+                                  const struct levels *levels, const uint8_t *rgb, float *out)
 {
-    for (int o = 0; o < out; o++) {
-        float f = (float)((o + 0.5) * (1.0 / scale) - 0.5);
-        int at = (int)floorf(f);
-        f -= (float)at;
-        if (at < 0) {
-            at = 0;
-            f = 0;
-        }
-        if (at >= in - 1) {
-            at = in - 1;
-            f = 0;
-        }
-        tap[o] = (struct tap){at, at + 1 < in ? at + 1 : at, f};
+    const size_t pixels = (size_t)resize->width * (size_t)resize->height;
+    uint8_t *bytes = workspace_take(pass->ws, pixels, 3);
+    resize_bytes(resize, pass, rgb, bytes);
+    if (!pass->dry) {
+        levels_apply(levels, bytes, pixels, out);
     }
+    pass_give(pass, bytes);
 }
 
-/* value[channel of the network][8-bit] and which of R, G, B it is; (float) of a double, as numpy.
- */
-static void make_levels(const struct preprocess *pre, float level[3][256])
+/* From rows of net_width to rows of padded_width, in place: the last row first. */
+static void spread_rows(const struct geometry *g, float *x)
 {
-    for (int c = 0; c < 3; c++) {
-        for (int v = 0; v < 256; v++) {
-            level[c][v] = (float)((v - pre->mean[c]) / pre->std[c]);
-        }
+    const size_t from = 3 * (size_t)g->net_width;
+    const size_t to = 3 * (size_t)g->padded_width;
+    const size_t rows = (size_t)g->net_height;
+    for (size_t y = rows; y-- > 0 && to > from;) {
+        memmove(x + y * to, x + y * from, from * sizeof *x);
+        memset(x + y * to + from, 0, (to - from) * sizeof *x);
     }
-}
-
-/* One source row, resized horizontally: out[net_width][3]. */
-static void resize_row(const struct preprocess *pre, float level[3][256], const uint8_t *row,
-                       const struct tap *tap, int width, float *out)
-{
-    for (int o = 0; o < width; o++) {
-        const uint8_t *a = row + 3 * (size_t)tap[o].at;
-        const uint8_t *b = row + 3 * (size_t)tap[o].next;
-        for (int c = 0; c < 3; c++) {
-            const int from = pre->bgr ? 2 - c : c;
-            const float l = level[c][a[from]];
-            const float r = level[c][b[from]];
-            *out++ = l * (1.0f - tap[o].part) + r * tap[o].part;
-        }
-    }
-}
-
-static void resize(const struct preprocess *pre, const struct geometry *g, const uint8_t *rgb,
-                   struct tap *columns, struct tap *rows, float *line, float *out)
-{
-    float level[3][256];
-    make_levels(pre, level);
-    make_taps(columns, g->net_width, g->width, g->scale);
-    make_taps(rows, g->net_height, g->height, g->scale);
-    const size_t n = 3 * (size_t)g->net_width;
-    const size_t stride = 3 * (size_t)g->width;
-    int held[2] = {-1, -1}; /* which source row each half of `line` holds */
-    for (int o = 0; o < g->net_height; o++, out += n) {
-        const int want[2] = {rows[o].at, rows[o].next};
-        for (int i = 0; i < 2; i++) { /* rows alternate between the halves by parity */
-            if (held[want[i] & 1] != want[i]) {
-                resize_row(pre, level, rgb + (size_t)want[i] * stride, columns, g->net_width,
-                           line + (size_t)(want[i] & 1) * n);
-                held[want[i] & 1] = want[i];
-            }
-        }
-        const float *top = line + (size_t)(want[0] & 1) * n;
-        const float *bottom = line + (size_t)(want[1] & 1) * n;
-        for (size_t i = 0; i < n; i++) {
-            out[i] = top[i] * (1.0f - rows[o].part) + bottom[i] * rows[o].part;
-        }
-    }
+    memset(x + rows * to, 0, ((size_t)g->padded_height - rows) * to * sizeof *x);
 }
 
 struct tensor preprocess_run(const struct preprocess *pre, struct pass *pass,
                              const struct geometry *g, const uint8_t *rgb)
 {
-    struct tensor x = pass_tensor(pass, 1, g->net_height, g->net_width, 3);
-    struct tap *columns = workspace_take(pass->ws, (size_t)g->net_width, sizeof *columns);
-    struct tap *rows = workspace_take(pass->ws, (size_t)g->net_height, sizeof *rows);
-    float *line = pass_floats(pass, 6 * (size_t)g->net_width);
-    if (pass_step(pass, "resize", 0)) {
-        resize(pre, g, rgb, columns, rows, line, x.p);
+    static const enum resize_filter filters[] = {[PREPROCESS_CAFFE] = RESIZE_OPENCV,
+                                                 [PREPROCESS_TORCHVISION] = RESIZE_TORCH,
+                                                 [PREPROCESS_DETECTRON2] = RESIZE_PIL,
+                                                 [PREPROCESS_MASKRCNN] = RESIZE_PIL};
+    const struct resize resize = {.filter = filters[pre->rule],
+                                  .in_width = g->width,
+                                  .in_height = g->height,
+                                  .full_width = g->net_width,
+                                  .full_height = g->net_height,
+                                  .scale = g->scale,
+                                  .width = g->net_width,
+                                  .height = g->net_height};
+    struct tensor x = pass_tensor(pass, 1, g->padded_height, g->padded_width, 3);
+    struct levels levels;
+    levels_init(&levels, pre->bgr, pre->mean, pre->std);
+    const bool real = pass_step(pass, "resize", 0);
+    if (resize.filter == RESIZE_PIL) {
+        resize_then_normalise(&resize, pass, &levels, rgb, x.p);
+    } else {
+        resize_levels(&resize, pass, &levels, rgb, x.p);
     }
-    pass_give(pass, columns);
-    pass_give(pass, rows);
-    pass_give(pass, line);
+    if (real) {
+        spread_rows(g, x.p);
+    }
     return x;
+}
+
+struct box geometry_unscale(const struct geometry *g, struct box b)
+{
+    const float x = (float)g->width / (float)g->net_width;
+    const float y = (float)g->height / (float)g->net_height;
+    return (struct box){b.x1 * x, b.y1 * y, b.x2 * x, b.y2 * y};
 }

@@ -1,18 +1,17 @@
 #include "detector/safetensors.h"
 
-#include <fcntl.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "common/file.h"
 
 enum { LENGTH_BYTES = 8, HEADER_LIMIT = 100 << 20, TENSOR_LIMIT = 1 << 16 };
 
 struct safetensors {
     char *path;
-    unsigned char *map;
-    size_t size;
+    struct view file;
+    bool mapped;    /* by safetensors_open() */
     json_t *header; /* owns every string handed out */
     size_t count;
     struct safetensors_tensor *tensor; /* [count], by name */
@@ -34,52 +33,27 @@ static size_t dtype_bytes(const char *name)
     return 0;
 }
 
-/* Maps the file; leaves an empty file unmapped. */
-static int map_file(struct safetensors *st)
-{
-    const int fd = open(st->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_errno("the model file %s cannot be opened", st->path);
-    }
-    int rc = 0;
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        rc = err_errno("the model file %s cannot be examined", st->path);
-    } else if (!S_ISREG(info.st_mode)) {
-        rc = err_set(E_FORMAT, "%s is not a file, so it cannot be a model", st->path);
-    } else if (info.st_size > 0) {
-        st->size = (size_t)info.st_size;
-        void *p = mmap(NULL, st->size, PROT_READ, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED) {
-            rc = err_errno("the model file %s cannot be mapped", st->path);
-        } else {
-            st->map = p;
-        }
-    }
-    close(fd);
-    return rc;
-}
-
 static int parse_header(struct safetensors *st, size_t *data_at)
 {
-    if (st->size < LENGTH_BYTES) {
+    if (st->file.n < LENGTH_BYTES) {
         return err_set(E_TRUNCATED, "%s has %zu bytes, too few for a safetensors file", st->path,
-                       st->size);
+                       st->file.n);
     }
-    const uint64_t n = get_le64(st->map);
+    const uint64_t n = get_le64(st->file.p);
     if (n > HEADER_LIMIT) {
-        return err_set(E_FORMAT,
-                       "%s is not a safetensors file: its header would be %llu bytes long (the "
-                       "format allows %d)",
-                       st->path, (unsigned long long)n, HEADER_LIMIT);
+        return err_set(
+            E_FORMAT,
+            "%s is not a safetensors file, as models are; pairmill model import makes one "
+            "of a .pth, .pkl or .caffemodel",
+            st->path);
     }
-    if (n > st->size - LENGTH_BYTES) {
+    if (n > st->file.n - LENGTH_BYTES) {
         return err_set(E_TRUNCATED, "%s is cut short: its header of %llu bytes does not fit in %zu",
-                       st->path, (unsigned long long)n, st->size);
+                       st->path, (unsigned long long)n, st->file.n);
     }
     json_error_t why;
-    st->header =
-        json_loadb((const char *)st->map + LENGTH_BYTES, (size_t)n, JSON_REJECT_DUPLICATES, &why);
+    st->header = json_loadb((const char *)st->file.p + LENGTH_BYTES, (size_t)n,
+                            JSON_REJECT_DUPLICATES, &why);
     if (!st->header || !json_is_object(st->header)) {
         return err_set(E_FORMAT,
                        "%s is not a safetensors file: its header is not a JSON object%s%s",
@@ -160,11 +134,11 @@ static int read_tensor(const struct safetensors *st, const char *name, const jso
         return err_set(E_FORMAT, "%s: the data_offsets of tensor \"%.80s\" do not fit its shape",
                        st->path, name);
     }
-    if (end > st->size - data_at) {
+    if (end > st->file.n - data_at) {
         return err_set(E_TRUNCATED, "%s is cut short: tensor \"%.80s\" ends at byte %llu of %zu",
-                       st->path, name, (unsigned long long)(data_at + end), st->size);
+                       st->path, name, (unsigned long long)(data_at + end), st->file.n);
     }
-    t->data = st->map + data_at + beg;
+    t->data = (const unsigned char *)st->file.p + data_at + beg;
     t->bytes = (size_t)(end - beg);
     return 0;
 }
@@ -188,7 +162,9 @@ static int by_name(const void *a, const void *b)
 /* The tensors, sorted by place, must follow each other and end with the file. */
 static int check_cover(const struct safetensors *st, size_t data_at)
 {
-    const unsigned char *at = st->map + data_at;
+    const unsigned char *at = st->file.p;
+    const unsigned char *end = at + st->file.n;
+    at += data_at;
     for (size_t i = 0; i < st->count; i++) {
         const struct safetensors_tensor *t = &st->tensor[i];
         if ((const unsigned char *)t->data != at) {
@@ -197,9 +173,9 @@ static int check_cover(const struct safetensors *st, size_t data_at)
         }
         at += t->bytes;
     }
-    if (at != st->map + st->size) {
+    if (at != end) {
         return err_set(E_FORMAT, "%s: %zu bytes after the last tensor belong to none", st->path,
-                       (size_t)(st->map + st->size - at));
+                       (size_t)(end - at));
     }
     return 0;
 }
@@ -234,7 +210,7 @@ static int read_tensors(struct safetensors *st, size_t data_at)
     return rc;
 }
 
-int safetensors_open(const char *path, struct safetensors **out)
+int safetensors_read(const char *path, struct view file, struct safetensors **out)
 {
     struct safetensors *st = calloc(1, sizeof *st);
     if (!st || !(st->path = strdup(path))) {
@@ -242,8 +218,8 @@ int safetensors_open(const char *path, struct safetensors **out)
         return err_set(E_NOMEM, "no memory to open %s", path);
     }
     size_t data_at = 0;
-    int rc = map_file(st);
-    rc = rc ? rc : parse_header(st, &data_at);
+    st->file = file;
+    int rc = parse_header(st, &data_at);
     rc = rc ? rc : check_metadata(st);
     rc = rc ? rc : read_tensors(st, data_at);
     if (rc) {
@@ -254,13 +230,29 @@ int safetensors_open(const char *path, struct safetensors **out)
     return 0;
 }
 
+int safetensors_open(const char *path, struct safetensors **out)
+{
+    struct view file;
+    int rc = file_map(path, &file);
+    if (rc) {
+        return rc;
+    }
+    rc = safetensors_read(path, file, out);
+    if (rc) {
+        file_unmap(file);
+    } else {
+        (*out)->mapped = true;
+    }
+    return rc;
+}
+
 void safetensors_close(struct safetensors *st)
 {
     if (!st) {
         return;
     }
-    if (st->map) {
-        munmap(st->map, st->size);
+    if (st->mapped) {
+        file_unmap(st->file);
     }
     json_decref(st->header);
     free(st->tensor);
@@ -270,7 +262,7 @@ void safetensors_close(struct safetensors *st)
 
 struct view safetensors_file(const struct safetensors *st)
 {
-    return view_of(st->map, st->size);
+    return st->file;
 }
 
 const char *safetensors_metadata(const struct safetensors *st, const char *key)

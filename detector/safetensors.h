@@ -31,6 +31,10 @@ struct safetensors_tensor {
 
 /* E_NO_FILE, E_TRUNCATED when the file is shorter than its header says, E_FORMAT for the rest. */
 int safetensors_open(const char *path, struct safetensors **out) MUST_CHECK;
+
+/* The same for bytes in memory, which must outlive the reader; `path` is for messages. */
+int safetensors_read(const char *path, struct view file, struct safetensors **out) MUST_CHECK;
+
 void safetensors_close(struct safetensors *st);
 
 /* The whole file's bytes. */

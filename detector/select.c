@@ -12,11 +12,11 @@ struct scratch {
     float *score;
 };
 
-/* conf[i] = the best prob[i][c], c > 0, over the classes whose NMS box i survives; else 0. */
-static void surviving_conf(const float *prob, size_t n, size_t classes, const struct scratch *s,
-                           float *conf)
+/* Each box's best prob[i][c], c > 0, over the classes whose NMS it survives. */
+static void rate(const float *prob, size_t n, size_t classes, const struct scratch *s,
+                 struct rating *rating)
 {
-    memset(conf, 0, n * sizeof *conf);
+    memset(rating, 0, n * sizeof *rating);
     for (size_t c = 1; c < classes; c++) {
         for (size_t i = 0; i < n; i++) {
             s->score[i] = prob[i * classes + c];
@@ -24,18 +24,18 @@ static void surviving_conf(const float *prob, size_t n, size_t classes, const st
         order_falling(s->score, n, s->order, s->sort);
         nms_by_matrix(s->matrix, n, s->order, s->alive);
         for (size_t i = 0; i < n; i++) {
-            if (s->score[i] > conf[i] && (s->alive[i / 64] >> (i % 64) & 1)) {
-                conf[i] = s->score[i];
+            if (s->score[i] > rating[i].conf && (s->alive[i / 64] >> (i % 64) & 1)) {
+                rating[i] = (struct rating){s->score[i], (uint32_t)c};
             }
         }
     }
 }
 
-static size_t count_to_export(const struct select_rule *rule, const float *conf,
+static size_t count_to_export(const struct select_rule *rule, const struct rating *rating,
                               const uint32_t *order, size_t n)
 {
     size_t count = 0;
-    while (count < n && (double)conf[order[count]] >= rule->threshold) {
+    while (count < n && (double)rating[order[count]].conf >= rule->threshold) {
         count++;
     }
     if (count < (size_t)rule->min_boxes) {
@@ -44,12 +44,16 @@ static size_t count_to_export(const struct select_rule *rule, const float *conf,
     if (count > (size_t)rule->max_boxes) {
         count = (size_t)rule->max_boxes;
     }
-    return count < n ? count : n;
+    count = count < n ? count : n;
+    while (rule->survivors_only && count && rating[order[count - 1]].cls == 0) {
+        count--;
+    }
+    return count;
 }
 
 size_t select_regions(const struct select_rule *rule, struct pass *pass, const struct box *box,
                       const float *prob, size_t n, size_t room, size_t classes, uint32_t *chosen,
-                      float *conf)
+                      struct rating *rating)
 {
     struct scratch s;
     s.matrix = workspace_take(pass->ws, room * nms_words(room), sizeof *s.matrix);
@@ -59,10 +63,13 @@ size_t select_regions(const struct select_rule *rule, struct pass *pass, const s
     s.score = pass_floats(pass, room);
     size_t count = (size_t)rule->max_boxes; /* the most there can be: what a dry pass counts on */
     if (pass_step(pass, "class NMS", 0)) {
-        nms_matrix(box, n, rule->class_nms, 1, s.matrix);
-        surviving_conf(prob, n, classes, &s, conf);
-        order_falling(conf, n, s.order, s.sort);
-        count = count_to_export(rule, conf, s.order, n);
+        nms_matrix(box, n, rule->class_nms, rule->nms_plus, s.matrix);
+        rate(prob, n, classes, &s, rating);
+        for (size_t i = 0; i < n; i++) {
+            s.score[i] = rating[i].conf;
+        }
+        order_falling(s.score, n, s.order, s.sort);
+        count = count_to_export(rule, rating, s.order, n);
         memcpy(chosen, s.order, count * sizeof *chosen);
     }
     pass_give(pass, s.score);

@@ -1,6 +1,7 @@
 #include "detector/softmax.h"
 
 #include <math.h>
+#include <string.h>
 
 void softmax_rows(float *x, size_t rows, size_t n)
 {
@@ -14,6 +15,15 @@ void softmax_rows(float *x, size_t rows, size_t n)
         for (size_t i = 0; i < n; i++) {
             x[i] /= sum;
         }
+    }
+}
+
+void last_to_front(float *x, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++, x += n) {
+        const float last = x[n - 1];
+        memmove(x + 1, x, (n - 1) * sizeof *x);
+        x[0] = last;
     }
 }
 

@@ -1,14 +1,15 @@
 #include "detector/winograd.h"
 
+#include "detector/conv_internal.h"
 #include "detector/gemm.h"
 #include "detector/simd.h"
 
 enum {
-    OUT = 4,                /* a tile's outputs along a side */
-    TILE = OUT + 2,         /* its inputs */
-    POINTS = TILE * TILE,   /* products */
-    LANES = 16,             /* channels at a time */
-    BLOCK_FLOATS = 12 << 20 /* transformed inputs and outputs in work at a time */
+    OUT = 4,              /* a tile's outputs along a side */
+    TILE = OUT + 2,       /* its inputs */
+    POINTS = TILE * TILE, /* products */
+    LANES = 16,           /* channels at a time */
+    BLOCK_TILES = 196     /* in work at a time: few stay in the cache between the steps */
 };
 
 /* 16 channels. Compiled to as many registers as the machine's vectors take. */
@@ -20,13 +21,26 @@ typedef int bits __attribute__((vector_size(LANES * sizeof(int))));
 
 bool winograd_fits(const struct conv *c)
 {
-    return c->kernel == 3 && c->stride == 1 && c->pad == c->dilation && c->in % LANES == 0 &&
-           c->out % LANES == 0;
+    const struct bundles k = conv_bundles(c);
+    return c->kernel == 3 && c->stride == 1 && c->pad == c->dilation && c->tap_stride <= 1 &&
+           conv_taps_centred(c) && k.in % LANES == 0 && k.out % LANES == 0;
+}
+
+/* Floats of one bundle's weights at one point, and of one tap's. */
+static size_t matrix_floats(const struct conv *c)
+{
+    const struct bundles k = conv_bundles(c);
+    return gemm_packed_floats((size_t)k.out, (size_t)k.in);
+}
+
+static size_t point_floats(const struct conv *c)
+{
+    return (size_t)conv_taps(c) * matrix_floats(c);
 }
 
 size_t winograd_floats(const struct conv *c)
 {
-    return POINTS * (size_t)c->out * (size_t)c->in;
+    return (size_t)conv_bundles(c).count * POINTS * point_floats(c);
 }
 
 /* G g: a filter of 3 taps at the 6 points 0, 1, -1, 2, -2, infinity; in double, since it is done
@@ -42,12 +56,11 @@ static void filter_points(const double g[3], double u[TILE])
 }
 
 /* G w G^T */
-static void filter_transform(const float w[9], double u[TILE][TILE])
+static void filter_transform(const double w[9], double u[TILE][TILE])
 {
     double rows[3][TILE];
     for (int r = 0; r < 3; r++) {
-        const double g[3] = {(double)w[3 * r], (double)w[3 * r + 1], (double)w[3 * r + 2]};
-        filter_points(g, rows[r]);
+        filter_points(w + 3 * r, rows[r]);
     }
     for (int x = 0; x < TILE; x++) {
         const double g[3] = {rows[0][x], rows[1][x], rows[2][x]};
@@ -59,14 +72,34 @@ static void filter_transform(const float w[9], double u[TILE][TILE])
     }
 }
 
+/* One filter [3][3] into 36 matrices that are `plane` floats apart. */
+static void prepare_filter(const float *filter, size_t plane, float *prepared)
+{
+    double w[9];
+    double u[TILE][TILE];
+    for (int k = 0; k < 9; k++) {
+        w[k] = (double)filter[k];
+    }
+    filter_transform(w, u);
+    for (size_t p = 0; p < POINTS; p++) {
+        prepared[p * plane] = (float)u[p / TILE][p % TILE];
+    }
+}
+
 void winograd_prepare(const struct conv *c, const float *weight, float *prepared)
 {
-    const size_t filters = (size_t)c->out * (size_t)c->in;
-    for (size_t f = 0; f < filters; f++) {
-        double u[TILE][TILE];
-        filter_transform(weight + 9 * f, u);
-        for (size_t p = 0; p < POINTS; p++) {
-            prepared[p * filters + f] = (float)u[p / TILE][p % TILE];
+    const struct bundles k = conv_bundles(c);
+    const size_t plane = point_floats(c);
+    for (int b = 0; b < k.count; b++, prepared += POINTS * plane) {
+        for (int o = 0; o < k.out; o++) {
+            for (int i = 0; i < k.in; i++) {
+                const float *filter = conv_filter(c, &k, weight, b, o, i);
+                float *to =
+                    prepared + gemm_packed_at((size_t)k.out, (size_t)k.in, (size_t)o, (size_t)i);
+                for (int tap = 0; tap < conv_taps(c) && filter; tap++) {
+                    prepare_filter(filter + 9 * tap, plane, to + (size_t)tap * matrix_floats(c));
+                }
+            }
         }
     }
 }
@@ -90,7 +123,8 @@ static struct tiles tiles_of(const struct conv *c, int h, int w)
     return t;
 }
 
-/* Top left output pixel of a tile, and its image; pixels of a tile are `dilation` apart. */
+/* Top left output pixel of a tile, and its image (or frame); pixels of a tile are `dilation` apart.
+ */
 struct place {
     int n;
     int y;
@@ -212,69 +246,123 @@ static void input_pixels(const struct tensor *x, const struct place *p, int dila
     }
 }
 
-static void output_pixels(const struct tensor *y, const struct place *p, int dilation,
+static void output_pixels(const struct tensor *y, int at, const struct place *p, int dilation,
                           float *pixel[OUT * OUT])
 {
     for (int i = 0; i < OUT * OUT; i++) {
         const int row = p->y + dilation * (i / OUT);
         const int column = p->x + dilation * (i % OUT);
-        pixel[i] = row < y->h && column < y->w ? tensor_at(y, p->n, row, column) : NULL;
+        pixel[i] = row < y->h && column < y->w ? tensor_at(y, p->n, row, column) + at : NULL;
     }
 }
 
 /* ---- the convolution ---- */
 
-/* Tiles in work at a time, of `total`: as many as BLOCK_FLOATS hold, in blocks of even size. */
-static size_t block_tiles(const struct conv *c, size_t total)
+/* What is in work at a time: the same tiles of all `frames` of a clip, or, where the leading axis
+ * counts images apart from each other, tiles of all images in one row. */
+struct block {
+    struct tiles tiles;
+    size_t total; /* tiles a frame */
+    size_t most;  /* in work at a time */
+    size_t frames_in;
+    size_t frames_out;
+};
+
+static size_t smaller(size_t a, size_t b)
 {
-    const size_t most = BLOCK_FLOATS / (POINTS * (size_t)(c->in + c->out));
-    const size_t blocks = total ? (total + most - 1) / most : 1;
-    return (total + blocks - 1) / blocks;
+    return a < b ? a : b;
+}
+
+/* `images` is the length of x's leading axis. */
+static struct block block_of(const struct conv *c, const struct tensor *x, int images)
+{
+    struct block k = {.tiles = tiles_of(c, x->h, x->w), .frames_in = 1, .frames_out = 1};
+    k.total = (size_t)k.tiles.per_image;
+    if (conv_taps(c) > 1) {
+        k.frames_in = (size_t)images;
+        k.frames_out = (size_t)conv_frames(c, images);
+    } else {
+        k.total *= (size_t)images;
+    }
+    k.most = BLOCK_TILES / k.frames_in;
+    k.most = smaller(k.most < 1 ? 1 : k.most, k.total);
+    return k;
 }
 
 size_t winograd_scratch(const struct conv *c, const struct tensor *x, int images)
 {
-    const struct tiles t = tiles_of(c, x->h, x->w);
-    const size_t total = (size_t)images * (size_t)t.per_image;
-    const size_t most = BLOCK_FLOATS / (POINTS * (size_t)(c->in + c->out));
-    return POINTS * (size_t)(c->in + c->out) * (total < most ? total : most);
+    const struct block k = block_of(c, x, images);
+    return POINTS * k.most * (k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out);
 }
 
-static void run_block(const struct conv *c, const struct tensor *x, bool add,
-                      const struct tensor *y, const struct tiles *t, size_t from, size_t count,
-                      float *scratch)
+/* v[36][frames_in][count][in] of tiles from `from` on. */
+static void transform_inputs(const struct conv *c, const struct tensor *x, const struct block *k,
+                             size_t from, size_t count, float *v)
 {
     const size_t in = (size_t)c->in;
+    for (size_t f = 0; f < k->frames_in; f++) {
+        for (size_t i = 0; i < count; i++, v += in) {
+            struct place p = place_of(&k->tiles, from + i);
+            const float *pixel[POINTS];
+            p.n += (int)f;
+            input_pixels(x, &p, c->dilation, pixel);
+            transform_input(pixel, in, v, k->frames_in * count * in);
+        }
+    }
+}
+
+/* m[36][frames_out][count][out] = v . w */
+static void multiply(const struct conv *c, const struct block *k, size_t count, const float *v,
+                     float *m)
+{
+    const struct bundles g = conv_bundles(c);
+    const size_t in = (size_t)g.in;
+    const size_t out = (size_t)g.out;
+    const float *w = c->weight;
+    for (size_t b = 0; b < (size_t)g.count; b++) {
+        for (size_t p = 0; p < POINTS; p++, w += point_floats(c)) {
+            for (int i = 0; i < conv_taps(c); i++) {
+                const struct tap tap = conv_tap(c, i, (int)k->frames_in, (int)k->frames_out);
+                const size_t first = p * k->frames_in + (size_t)(tap.from + tap.offset);
+                gemm((size_t)(tap.to - tap.from) * count, out, in,
+                     v + first * count * (size_t)c->in + b * in, (size_t)c->in,
+                     w + (size_t)tap.index * matrix_floats(c), &(struct gemm_finish){.add = i > 0},
+                     m + (p * k->frames_out + (size_t)tap.from) * count * (size_t)c->out + b * out,
+                     (size_t)c->out);
+            }
+        }
+    }
+}
+
+static void transform_outputs(const struct conv *c, const float *m, const struct block *k,
+                              size_t from, size_t count, const struct finish *finish,
+                              const struct tensor *y, int at)
+{
     const size_t out = (size_t)c->out;
-    const struct finish finish = {c->bias, c->relu, add};
-    float *v = scratch;
-    float *m = scratch + POINTS * count * in;
-    for (size_t i = 0; i < count; i++) {
-        const struct place p = place_of(t, from + i);
-        const float *pixel[POINTS];
-        input_pixels(x, &p, c->dilation, pixel);
-        transform_input(pixel, in, v + i * in, count * in);
-    }
-    for (size_t k = 0; k < POINTS; k++) {
-        gemm_transposed(count, out, in, v + k * count * in, c->weight + k * out * in, false,
-                        m + k * count * out);
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct place p = place_of(t, from + i);
-        float *pixel[OUT * OUT];
-        output_pixels(y, &p, c->dilation, pixel);
-        transform_output(m + i * out, count * out, out, &finish, pixel);
+    for (size_t f = 0; f < k->frames_out; f++) {
+        for (size_t i = 0; i < count; i++, m += out) {
+            struct place p = place_of(&k->tiles, from + i);
+            float *pixel[OUT * OUT];
+            p.n += (int)f;
+            output_pixels(y, at, &p, c->dilation, pixel);
+            transform_output(m, k->frames_out * count * out, out, finish, pixel);
+        }
     }
 }
 
 void winograd_run(const struct conv *c, const struct tensor *x, bool add, const struct tensor *y,
-                  float *scratch)
+                  int at, float *scratch)
 {
-    const struct tiles t = tiles_of(c, x->h, x->w);
-    const size_t total = (size_t)x->n * (size_t)t.per_image;
-    const size_t block = block_tiles(c, total);
-    for (size_t from = 0; from < total; from += block) {
-        const size_t count = total - from < block ? total - from : block;
-        run_block(c, x, add, y, &t, from, count, scratch);
+    const struct block k = block_of(c, x, x->n);
+    const struct finish finish = {c->bias, c->relu, add};
+    const size_t blocks = k.most ? (k.total + k.most - 1) / k.most : 0;
+    for (size_t b = 0; b < blocks; b++) { /* of even size */
+        const size_t from = b * k.total / blocks;
+        const size_t count = (b + 1) * k.total / blocks - from;
+        float *v = scratch;
+        float *m = scratch + POINTS * k.frames_in * count * (size_t)c->in;
+        transform_inputs(c, x, &k, from, count, v);
+        multiply(c, &k, count, v, m);
+        transform_outputs(c, m, &k, from, count, &finish, y, at);
     }
 }

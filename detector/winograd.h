@@ -12,20 +12,21 @@
 
 #include "detector/conv.h"
 
-/* Whether it serves: 3x3, stride 1, padded by its dilation, channels in multiples of 16. */
+/* Whether it serves: 3x3, stride 1, padded by its dilation, channels in multiples of 16.  Taps
+ * along the leading axis add up in the transformed domain. */
 bool winograd_fits(const struct conv *c);
 
-/* Floats that winograd_prepare() fills: the transformed weights [36][out][in]. */
+/* Floats that winograd_prepare() fills: packed matrices [bundle][36][tap]. */
 size_t winograd_floats(const struct conv *c);
 
-/* weight [out][in][3][3] */
+/* weight [out][in / groups][taps][3][3] */
 void winograd_prepare(const struct conv *c, const float *weight, float *prepared);
 
-/* Scratch floats that winograd_run() needs for `images` images of the size of x. */
+/* Scratch floats that winograd_run() needs for `images` images, or frames, of the size of x. */
 size_t winograd_scratch(const struct conv *c, const struct tensor *x, int images);
 
-/* y = act(conv(x) + bias), plus y itself before `act` where `add`. */
+/* Channels [at, at + out) of y = act(conv(x) + bias), plus y itself before `act` where `add`. */
 void winograd_run(const struct conv *c, const struct tensor *x, bool add, const struct tensor *y,
-                  float *scratch);
+                  int at, float *scratch);
 
 #endif

@@ -1,11 +1,13 @@
-/* pairmill detect: images in, regions out, without a corpus. */
+/* pairmill detect: images in, regions or features out, without a corpus. */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/file.h"
 #include "common/paths.h"
+#include "ops/clip.h"
 #include "ops/command.h"
 #include "ops/model_files.h"
 #include "ops/regions.h"
@@ -14,17 +16,23 @@
 static const char usage[] =
     "usage: pairmill detect [OPTION...] IMAGE...\n"
     "\n"
-    "Finds the regions of each JPEG or PNG and prints them as a table.\n"
+    "Finds the regions of each JPEG or PNG and prints them as a table; with a frame network\n"
+    "(resnet-50) describes each image, with a clip network (s3d) takes all as one clip's frames.\n"
     "  --model FILE          the detector (.safetensors); default: the demo detector\n"
     "  --json                one JSON object a line instead\n"
     "  --tsv[=lxmert|butd]   one line of base64 fields instead, as LXMERT or BUTD wrote them\n"
-    "  --npz PATH            also UNITER's arrays: a .npz file, or a folder for one an image\n"
+    "  --npz PATH            also UNITER's arrays, or features and class scores: a .npz file, or "
+    "a\n"
+    "                        folder for one an image\n"
     "  --draw PATH           also the photo with the regions named: a .png file, or a folder\n"
     "  --min N, --max N      export at least, at most so many regions (--min 36 --max 36)\n"
     "  --threshold X         of the confidence\n"
+    "  --clip N              with a clip network: every N images are a clip of their own\n"
     "  --profile             where the CPU time went, by layer, to standard error\n";
 
 enum { REGIONS_MAX = 4096 };
+
+#define CLIP_BYTES_MAX ((size_t)8 << 30)
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
 
@@ -34,6 +42,7 @@ struct detect_options {
     const char *draw;
     enum format format;
     bool profile;
+    int clip; /* frames; 0: all images are one clip */
     struct detector_options detector;
 };
 
@@ -43,6 +52,7 @@ struct detect_run {
     struct detector_session *session;
     struct decoder *decoder;
     struct buf bytes;
+    struct buf frames; /* a clip's, decoded */
 };
 
 /* "photos/cat.01.jpg" -> "cat.01"; malloc'ed. */
@@ -162,13 +172,97 @@ static int detect_image(struct detect_run *run, const char *path)
     return rc;
 }
 
+/* Decodes the images behind one another into run->frames; all must have one size. */
+static int decode_frames(struct detect_run *run, int n, char **path, struct detector_clip *out)
+{
+    buf_reset(&run->frames);
+    for (int i = 0; i < n; i++) {
+        struct image image;
+        int rc = decode_file(run, path[i], &image);
+        if (!rc && i > 0 && (image.width != out->width || image.height != out->height)) {
+            rc = err_set(E_ARG, "%s has %u x %u pixels, but the clip began with %u x %u", path[i],
+                         image.width, image.height, out->width, out->height);
+        }
+        const size_t bytes = rc ? 0 : 3 * (size_t)image.width * (size_t)image.height;
+        rc = rc ? rc : buf_append(&run->frames, image.rgb, bytes);
+        if (rc) {
+            return rc;
+        }
+        *out = (struct detector_clip){.width = image.width, .height = image.height};
+    }
+    out->rgb = run->frames.p;
+    out->frames = (uint32_t)n;
+    return 0;
+}
+
+static int write_clip(const struct detect_options *o, const struct clip *c)
+{
+    char *path = NULL;
+    char *stem = stem_of(c->path[0]);
+    int rc = stem ? 0 : err_set(E_NOMEM, "no memory for a path");
+    if (!rc && o->format == FORMAT_JSON) {
+        rc = clip_print_json(c, stdout);
+    } else if (!rc) {
+        clip_print_table(c, stdout);
+    }
+    if (!rc && o->npz) {
+        rc = output_path(o->npz, stem, ".npz", &path);
+        rc = rc ? rc : clip_write_npz(c, path);
+    }
+    free(path);
+    free(stem);
+    return rc;
+}
+
+static int detect_clip(struct detect_run *run, int n, char **path)
+{
+    struct detector_clip clip = {.rgb = NULL};
+    struct clip_features features;
+    int rc = decode_frames(run, n, path, &clip);
+    if (rc) {
+        return rc;
+    }
+    rc = detector_features(run->detector, run->session, &clip, NULL, &features);
+    if (rc) {
+        return err_set(rc, "%s: %s", path[0], err_text());
+    }
+    const struct clip c = {
+        path, clip.frames, clip.width, clip.height, detector_info(run->detector), &features};
+    rc = write_clip(run->options, &c);
+    if (!rc && run->options->profile) {
+        print_profile(run->session);
+    }
+    return rc;
+}
+
+/* What only regions have, or only clips. */
+static int check_options(const struct detect_options *o, const struct detector_info *info)
+{
+    if (o->clip && info->kind != DETECTOR_CLIPS) {
+        return err_set(E_ARG, "--clip is for clip networks; %s takes each image by itself",
+                       info->architecture);
+    }
+    const bool of_regions = o->format == FORMAT_LXMERT || o->format == FORMAT_BUTD || o->draw ||
+                            o->detector.min_boxes >= 0 || o->detector.max_boxes >= 0 ||
+                            !isnan(o->detector.conf_threshold);
+    if (info->kind != DETECTOR_REGIONS && of_regions) {
+        return err_set(E_ARG,
+                       "--tsv, --draw, --min, --max and --threshold are for regions, which %s does "
+                       "not find",
+                       info->architecture);
+    }
+    return 0;
+}
+
 static int open_run(struct detect_run *run, const struct detect_options *o)
 {
     char *found = NULL;
     *run = (struct detect_run){.options = o};
     buf_init(&run->bytes, DECODER_BYTES_MAX);
+    buf_init(&run->frames, CLIP_BYTES_MAX);
     int rc = o->model ? 0 : paths_find_data(DEMO_MODEL_FILE, &found);
     rc = rc ? rc : detector_open(o->model ? o->model : found, &o->detector, &run->detector);
+    rc = rc ? rc : check_options(o, detector_info(run->detector));
     rc = rc ? rc : detector_session_new(run->detector, &run->session);
     rc = rc ? rc : decoder_new(&run->decoder);
     free(found);
@@ -181,6 +275,7 @@ static void close_run(struct detect_run *run)
     detector_session_free(run->session);
     detector_close(run->detector);
     buf_release(&run->bytes);
+    buf_release(&run->frames);
 }
 
 /* Goes on after an image that cannot be read, and tells at the end that there was one. */
@@ -190,10 +285,14 @@ static int detect_all(const struct detect_options *o, int n, char **path)
     int rc = open_run(&run, o);
     int status = rc ? command_fail("detect", rc) : EXIT_OK;
     if (!rc && o->profile) {
-        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->blas);
+        fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->kernels);
     }
-    for (int i = 0; i < n && !rc; i++) {
-        const int failed = detect_image(&run, path[i]);
+    const enum detector_kind kind = rc ? DETECTOR_REGIONS : detector_info(run.detector)->kind;
+    const int together = kind != DETECTOR_CLIPS ? 1 : o->clip ? o->clip : n;
+    for (int i = 0; i < n && !rc; i += together) {
+        const int count = n - i < together ? n - i : together;
+        const int failed = kind == DETECTOR_REGIONS ? detect_image(&run, path[i])
+                                                    : detect_clip(&run, count, path + i);
         status = failed ? command_fail("detect", failed) : status;
     }
     close_run(&run);
@@ -234,17 +333,13 @@ static bool parse_threshold(const char *text, float *out)
 
 int cmd_detect(int argc, char **argv)
 {
-    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"tsv", optional_argument, NULL, 't'},
-                                            {"npz", required_argument, NULL, 'z'},
-                                            {"draw", required_argument, NULL, 'd'},
-                                            {"min", required_argument, NULL, 'n'},
-                                            {"max", required_argument, NULL, 'x'},
-                                            {"threshold", required_argument, NULL, 'c'},
-                                            {"profile", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"model", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
+        {"tsv", optional_argument, NULL, 't'},   {"npz", required_argument, NULL, 'z'},
+        {"draw", required_argument, NULL, 'd'},  {"min", required_argument, NULL, 'n'},
+        {"max", required_argument, NULL, 'x'},   {"threshold", required_argument, NULL, 'c'},
+        {"clip", required_argument, NULL, 'l'},  {"profile", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     struct detect_options o = {.detector = detector_options_default()};
     bool ok = true;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -257,6 +352,7 @@ int cmd_detect(int argc, char **argv)
         case 'n': ok = ok && parse_count("min", optarg, 0, &o.detector.min_boxes); break;
         case 'x': ok = ok && parse_count("max", optarg, 1, &o.detector.max_boxes); break;
         case 'c': ok = ok && parse_threshold(optarg, &o.detector.conf_threshold); break;
+        case 'l': ok = ok && parse_count("clip", optarg, 1, &o.clip); break;
         case 'p': o.profile = true; break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: ok = false;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/command.h"
+#include "recipes/node_tokens.h"
 #include "shards/about.h"
 #include "shards/corpus.h"
 
@@ -72,16 +73,19 @@ static const char *node_label(const struct scene_graph *g, uint32_t node)
     return (const char *)g->labels.p + g->nodes[node].label;
 }
 
-static json_t *graph_json(const struct scene_graph *g)
+static json_t *graph_json(const struct pair_record *r)
 {
+    const struct scene_graph *g = &r->graph;
     json_t *nodes = json_array();
     json_t *edges = json_array();
     for (uint32_t i = 0; i < g->node_count; i++) {
         const struct graph_node *n = &g->nodes[i];
+        const struct token_span t = node_tokens(&r->tokens, n);
         json_array_append_new(
-            nodes, json_pack("{s:s, s:o, s:i, s:i, s:b}", "type", node_types[n->type], "label",
-                             text_json(view_str(node_label(g, i))), "beg", (int)n->beg, "end",
-                             (int)n->end, "implicit", (int)n->implicit));
+            nodes,
+            json_pack("{s:s, s:o, s:i, s:i, s:[i,i], s:b}", "type", node_types[n->type], "label",
+                      text_json(view_str(node_label(g, i))), "beg", (int)n->beg, "end", (int)n->end,
+                      "tokens", (int)t.beg, (int)t.end, "implicit", (int)n->implicit));
     }
     for (uint32_t i = 0; i < g->edge_count; i++) {
         const struct graph_edge *e = &g->edges[i];
@@ -116,7 +120,7 @@ static json_t *pair_json(const struct pair_record *r, uint32_t shard)
         (json_int_t)r->coco_caption_id, "vg_id", (json_int_t)r->vg_id, "flickr_id",
         (json_int_t)r->flickr_id, "text", text_json(r->text), "sentences", sentences_json(r),
         "tokenizer", text_json(r->tokens.tokenizer), "tokens", tokens_json(&r->tokens), "graph",
-        graph_json(&r->graph));
+        graph_json(r));
 }
 
 static void set_name(json_t *o, const char *key, const char *name)

@@ -14,7 +14,7 @@ static const char help[] =
     "scene graphs, the samples a trainer receives, the counts, the shards, the quarantine.\n\n"
     "  -o FILE           the page; replaced when it is there\n"
     "  --pairs N         how many pairs to show, 1 to 100 (12)\n"
-    "  --recipe NAME     whose samples to draw (uniter)\n"
+    "  --recipe NAME     whose samples to draw: uniter or ernievil (uniter)\n"
     "  --seed S          of the choice of pairs and of the samples (0)\n"
     "  --vocab FILE      vocab.txt the corpus was built with; default: the one built in\n";
 

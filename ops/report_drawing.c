@@ -61,15 +61,19 @@ static bool choose_pair(struct drawing *d)
     return longest > 0;
 }
 
-/* How many of a recipe's devices a plan shows: hidden, replaced and kept sub-tokens, another
- * medium. */
+/* How many of a recipe's devices a plan shows: hidden, replaced and kept sub-tokens, the tasks that
+ * chose them; and its own picture for the words to be told from, or another where none is asked. */
 static int richness(const struct plan *plan)
 {
-    unsigned seen = 0;
+    uint32_t ops = 0;
+    uint32_t tasks = 0;
     for (uint32_t i = 0; i < plan->tokens; i++) {
-        seen |= 1u << plan->token_op[i];
+        ops |= 1u << plan->token_op[i];
+        tasks |= 1u << plan->token_for[i];
     }
-    return __builtin_popcount(seen) + !plan->match;
+    const int words = ops > 1u << MASK_NONE;
+    return __builtin_popcount(ops) + __builtin_popcount(tasks) +
+           (words ? (int)plan->match : !plan->match);
 }
 
 /* Keeps the richest plan of each task, of equals the first. */

@@ -316,7 +316,7 @@ static void put_commands(struct html *h, const struct report_page *p)
 {
     html_put(h, "<pre>");
     put_command(h, p, "pairmill verify", "", "read every byte and check it");
-    put_command(h, p, "pairmill inspect", " '#0'", "one pair: its text, graph and regions");
+    put_command(h, p, "pairmill inspect", " 0", "one pair: its text, graph and regions");
     put_command(h, p, "pairmill status", "", "what became of every pair");
     put_command(h, p, "pairmill feed", " --bind tcp://127.0.0.1:7400", "serve it to trainers");
     html_put(h, "</pre>\n<pre>import pairmill\n\nwith pairmill.Feed(\"tcp://127.0.0.1:7400\", "

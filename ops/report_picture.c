@@ -346,7 +346,7 @@ void report_masked_picture(struct html *h, const struct picture *p, const struct
     html_put(h, "<g class=\"inputs\">");
     for (int hidden = 0; hidden < 2; hidden++) {
         for (uint32_t i = 0; i < plan->regions && i < p->visual->n; i++) {
-            if ((plan->region_op[i] != MASK_NONE) != hidden ||
+            if ((plan->region_op[i] == MASK_HIDE) != hidden ||
                 !is_finite(p->visual->boxes + 4 * (size_t)i)) {
                 continue;
             }

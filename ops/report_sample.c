@@ -26,6 +26,36 @@ static const struct {
     {"itm", "Image-text matching",
      "The model says whether the caption belongs to the picture; half of the time another picture "
      "stands in."},
+    {"joint", "Scene graph prediction and all the rest",
+     "Words of the caption's objects, attributes and relations are hidden or replaced, each node "
+     "as "
+     "a whole, and what they must be told from stays visible; other sub-tokens and some regions "
+     "are hidden as well. The model says what they were, and whether the picture is the "
+     "caption's."},
+    {"object", "Object prediction",
+     "Objects of the caption's scene graph are hidden or replaced, all words of each; the model "
+     "says what they were."},
+    {"attribute", "Attribute prediction",
+     "Attributes of the caption's scene graph are hidden or replaced while the objects that have "
+     "them stay; the model says what they were."},
+    {"relation", "Relationship prediction",
+     "Relations of the caption's scene graph are hidden or replaced while the objects at their "
+     "ends stay; the model says what they were."},
+};
+
+/* The arrays of what is asked of regions, and how to show a row of them. */
+enum target_kind { TARGET_KIND_CLASS, TARGET_KIND_DISTRIBUTION, TARGET_KIND_FEATURE };
+static const struct {
+    const char *array;
+    enum array_dtype dtype;
+    enum target_kind kind;
+} region_targets[] = {
+    {"label_targets", ARRAY_I32, TARGET_KIND_CLASS},
+    {"label_targets", ARRAY_F32, TARGET_KIND_DISTRIBUTION},
+    {"feat_targets", ARRAY_F32, TARGET_KIND_FEATURE},
+    {"image_classes", ARRAY_I32, TARGET_KIND_CLASS},
+    {"image_soft_labels", ARRAY_F32, TARGET_KIND_DISTRIBUTION},
+    {"image_features", ARRAY_F32, TARGET_KIND_FEATURE},
 };
 
 /* ---- the text ---- */
@@ -63,12 +93,14 @@ static void put_token(struct html *h, const struct report_sample *s, uint32_t at
                                           " class=\"keep\""};
     static const char *const fates[] = {"", "hidden", "replaced", "kept"};
     const uint8_t op = s->plan->token_op[at];
+    const uint8_t task = s->plan->token_for[at]; /* 0: the sample's only one */
     const uint32_t id = input_id(s, at);
     html_printf(h, "<li%s><b>", classes[op & 3]);
     put_piece(h, s, id, at);
     html_printf(h, "</b><small>%u</small>", id);
     if (op != MASK_NONE) {
-        html_printf(h, "<em>%s; label <b>", fates[op & 3]);
+        html_printf(h, "<em>%s%s%s; label <b>", fates[op & 3], task ? " for " : "",
+                    task ? s->context->recipe->tasks[task] : "");
         put_piece(h, s, s->pair->tokens.ids[at], at);
         html_put(h, "</b></em>");
     }
@@ -141,24 +173,27 @@ static void put_region(struct html *h, const struct report_sample *s, uint32_t r
     buf_release(&name);
 }
 
-/* Row `row` of the targets is that of the row-th zeroed region. */
+/* Row `row` of the targets is that of the row-th chosen region. */
 static void put_region_target(struct html *h, const struct report_sample *s,
-                              const struct sample_array *a, uint32_t region, uint32_t row)
+                              const struct sample_array *a, enum target_kind kind, uint32_t region,
+                              uint32_t row)
 {
     const uint32_t columns = (uint32_t)a->shape[1];
     put_region(h, s, region);
-    if (a->dtype == ARRAY_I32) {
-        put_class(h, s, (uint32_t)((const int32_t *)a->data)[row]);
-    } else if (strcmp(a->name, "label_targets") == 0) {
+    switch (kind) {
+    case TARGET_KIND_CLASS: put_class(h, s, (uint32_t)((const int32_t *)a->data)[row]); break;
+    case TARGET_KIND_DISTRIBUTION:
         put_best(h, s, (const float *)a->data + (size_t)row * columns, columns);
-    } else {
+        break;
+    case TARGET_KIND_FEATURE:
         put_features(h, (const float *)a->data + (size_t)row * columns, columns);
+        break;
     }
     html_put(h, "</li>");
 }
 
 static void put_region_targets(struct html *h, const struct report_sample *s,
-                               const struct sample_array *a)
+                               const struct sample_array *a, enum target_kind kind)
 {
     uint32_t row = 0;
     html_put(h, "<p class=\"asked\">Asked for, region by region:</p><ul class=\"targets\">");
@@ -167,7 +202,7 @@ static void put_region_targets(struct html *h, const struct report_sample *s,
             continue;
         }
         if (row < TARGETS_SHOWN) {
-            put_region_target(h, s, a, i, row);
+            put_region_target(h, s, a, kind, i, row);
         }
         row++;
     }
@@ -179,7 +214,7 @@ static void put_region_targets(struct html *h, const struct report_sample *s,
 
 static void put_match(struct html *h, const struct report_sample *s)
 {
-    html_printf(h, "<p class=\"asked\">Asked for: <b>%u</b>. %s</p>\n", s->plan->match,
+    html_printf(h, "<p class=\"asked\">Asked for: match <b>%u</b>. %s</p>\n", s->plan->match,
                 s->plan->match ? "This is the caption's own picture."
                                : "This is not the caption's own picture: it was drawn from all the "
                                  "others.");
@@ -187,11 +222,13 @@ static void put_match(struct html *h, const struct report_sample *s)
 
 static void put_targets(struct html *h, const struct report_sample *s)
 {
-    const struct sample_array *regions = sample_find(s->sample, "label_targets");
-    regions = regions ? regions : sample_find(s->sample, "feat_targets");
-    if (regions) {
-        put_region_targets(h, s, regions);
-    } else if (sample_find(s->sample, "targets")) {
+    for (size_t i = 0; i < sizeof region_targets / sizeof *region_targets; i++) {
+        const struct sample_array *a = sample_find(s->sample, region_targets[i].array);
+        if (a && a->dtype == region_targets[i].dtype && a->shape[0] > 0) {
+            put_region_targets(h, s, a, region_targets[i].kind);
+        }
+    }
+    if (sample_find(s->sample, "targets") || sample_find(s->sample, "match_label")) {
         put_match(h, s);
     }
 }

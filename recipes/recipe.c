@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "recipes/ernievil.h"
 #include "recipes/uniter.h"
 
-const struct recipe *const recipes[] = {&recipe_uniter, NULL};
+const struct recipe *const recipes[] = {&recipe_uniter, &recipe_ernievil, NULL};
 
 int recipe_find(const char *name, const struct recipe **out)
 {
@@ -19,6 +20,15 @@ int recipe_find(const char *name, const struct recipe **out)
         n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", recipes[i]->name);
     }
     return err_set(E_ARG, "there is no recipe \"%.60s\"; there is: %s", name, known);
+}
+
+uint32_t recipe_task_count(const struct recipe *r)
+{
+    uint32_t n = 0;
+    while (r->tasks[n]) {
+        n++;
+    }
+    return n;
 }
 
 static const struct recipe_option *find_option(const struct recipe *r, const char *name, size_t n)

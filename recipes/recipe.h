@@ -29,7 +29,7 @@
 #include "recipes/sample.h"
 #include "recipes/wordpiece.h"
 
-enum { RECIPE_OPTIONS_MAX = 24, PLAN_TOKENS_MAX = 510, PLAN_REGIONS_MAX = 512 };
+enum { RECIPE_OPTIONS_MAX = 40, PLAN_TOKENS_MAX = 510, PLAN_REGIONS_MAX = 512 };
 
 /* A parameter of a recipe.  Values are numbers; a choice among words is the word's index. */
 struct recipe_option {
@@ -77,11 +77,13 @@ enum mask_op { MASK_NONE, MASK_HIDE, MASK_RANDOM, MASK_KEEP };
 struct plan {
     uint32_t epoch;
     uint64_t position;
-    uint32_t task;                     /* index into the recipe's tasks */
-    uint64_t medium;                   /* number of the medium to read for recipe_materialise() */
-    uint32_t match;                    /* 1: the pair's own medium */
-    uint32_t tokens;                   /* the pair's sub-tokens, without specials */
-    uint8_t token_op[PLAN_TOKENS_MAX]; /* [tokens] enum mask_op */
+    uint32_t task;                      /* index into the recipe's tasks */
+    uint64_t medium;                    /* number of the medium to read for recipe_materialise() */
+    uint32_t match;                     /* 1: the pair's own medium */
+    uint32_t tokens;                    /* the pair's sub-tokens, without specials */
+    uint8_t token_op[PLAN_TOKENS_MAX];  /* [tokens] enum mask_op */
+    uint8_t token_for[PLAN_TOKENS_MAX]; /* [tokens] the task that chose it, as an index; 0: none,
+                                         * or the recipe does not tell tasks apart */
     uint32_t
         token_random[PLAN_TOKENS_MAX];   /* [tokens] the id put in, where the op is MASK_RANDOM */
     uint32_t regions;                    /* this and the next: by recipe_materialise() */
@@ -96,6 +98,8 @@ struct recipe {
     uint32_t number; /* part of every draw, so of every sample: never renumber */
     const char *summary;
     const char *const *tasks; /* NULL-terminated */
+    /* The first options are the tasks' weights, named as they and in their order; then comes
+     * "task_block", the number of consecutive positions that share a task. */
     const struct recipe_option *options;
     uint32_t option_count;
     int (*check)(const struct recipe_context *c, uint32_t classes);
@@ -110,6 +114,8 @@ struct recipe {
 /* Every recipe, NULL-terminated; and the one of that name: E_ARG, naming those there are. */
 extern const struct recipe *const recipes[];
 int recipe_find(const char *name, const struct recipe **out) MUST_CHECK;
+
+uint32_t recipe_task_count(const struct recipe *r);
 
 /* Starts from the defaults and takes "name=value,name=value"; NULL and "" change nothing.  E_ARG
  * says which part is wrong and what is allowed. */

@@ -1,10 +1,10 @@
 #include "recipes/uniter.h"
 
 #include "common/half.h"
-#include "common/philox.h"
+#include "recipes/arrays.h"
+#include "recipes/choices.h"
 
 static const char *const task_names[] = {"itm", "mlm", "mrfr", "mrckl", "mrc", NULL};
-static const char *const equality_words[] = {"medium", "group", NULL};
 
 static const struct recipe_option options[UNITER_OPTIONS] = {
     {"itm", 2, 0, 1e6, 1, NULL, "weight of image-text matching in the task mix"},
@@ -25,6 +25,10 @@ static const struct recipe_option options[UNITER_OPTIONS] = {
     {"max_regions", 100, 1, PLAN_REGIONS_MAX, 1, NULL, "at most so many regions"},
 };
 
+/* The array that holds what a task asks for. */
+static const char *const target_names[] = {"targets", "txt_labels", "feat_targets", "label_targets",
+                                           "label_targets"};
+
 static double option(const struct recipe_context *c, enum uniter_option o)
 {
     return c->options.value[o];
@@ -35,25 +39,9 @@ static int masks_regions(uint32_t task)
     return task == UNITER_MRFR || task == UNITER_MRCKL || task == UNITER_MRC;
 }
 
-/* The stream of a pair's draws for one purpose. */
-static struct draw pair_stream(const struct recipe_context *c, uint32_t epoch,
-                               const struct pair_record *pair, enum draw_purpose purpose)
-{
-    return draw_stream(c->seed, c->recipe->number, epoch, id_number(&pair->id), purpose);
-}
-
-static uint64_t total_weight(const struct recipe_context *c)
-{
-    uint64_t total = 0;
-    for (int t = 0; t < UNITER_TASKS; t++) {
-        total += (uint64_t)option(c, (enum uniter_option)(UNITER_WEIGHT + t));
-    }
-    return total;
-}
-
 static int uniter_check(const struct recipe_context *c, uint32_t classes)
 {
-    if (total_weight(c) == 0) {
+    if (choose_weights(c) == 0) {
         return err_set(E_ARG, "every task of the recipe uniter has weight 0: give one some, "
                               "for example mlm=1");
     }
@@ -86,78 +74,16 @@ static enum recipe_verdict uniter_judge(const struct recipe_context *c, uint32_t
 
 enum uniter_task uniter_task_at(const struct recipe_context *c, uint32_t epoch, uint64_t position)
 {
-    const uint64_t block = position / (uint64_t)option(c, UNITER_TASK_BLOCK);
-    const struct draw d = draw_stream(c->seed, c->recipe->number, epoch, block, DRAW_TASK);
-    uint64_t at = draw_below(&d, 0, total_weight(c));
-    uint32_t task = 0;
-    for (;; task++) {
-        const uint64_t weight = (uint64_t)option(c, (enum uniter_option)(UNITER_WEIGHT + task));
-        if (at < weight) {
-            return (enum uniter_task)task;
-        }
-        at -= weight;
-    }
+    return (enum uniter_task)choose_task(c, epoch, position);
 }
 
-/* Sub-token i has the stream's numbers 4i (chosen, and what becomes of it) and 4i+2, 4i+3 (the
- * random id).  One draw serves both questions, as in the released code: u < rate chooses, u / rate
- * decides. */
 static void plan_tokens(const struct recipe_context *c, const struct pair_record *pair,
                         struct plan *out)
 {
-    const struct draw d = pair_stream(c, out->epoch, pair, DRAW_MASK_TEXT);
-    const double rate = option(c, UNITER_TEXT_RATE);
-    const double mask = option(c, UNITER_TEXT_MASK);
-    const double random = option(c, UNITER_TEXT_RANDOM);
-    uint32_t chosen = 0;
-    for (uint32_t i = 0; i < out->tokens; i++) {
-        const double u = (double)draw_unit(&d, 4 * i);
-        if (u >= rate) {
-            continue;
-        }
-        chosen++;
-        out->token_op[i] = u / rate < mask            ? MASK_HIDE
-                           : u / rate < mask + random ? MASK_RANDOM
-                                                      : MASK_KEEP;
-        if (out->token_op[i] == MASK_RANDOM) {
-            const uint32_t range = c->ids.random_end - c->ids.random_first;
-            out->token_random[i] = c->ids.random_first + (uint32_t)draw_below(&d, 2 * i + 1, range);
-        }
-    }
-    if (chosen == 0) {
+    const struct mask_shares shares = {option(c, UNITER_TEXT_MASK), option(c, UNITER_TEXT_RANDOM)};
+    if (choose_tokens(c, pair, option(c, UNITER_TEXT_RATE), &shares, NULL, out) == 0) {
         out->token_op[0] = MASK_HIDE;
     }
-}
-
-static int is_same(const struct recipe_context *c, const struct pair_record *pair, uint64_t own,
-                   uint64_t other)
-{
-    return other == own || ((int)option(c, UNITER_EQUALITY) == UNITER_SAME_GROUP &&
-                            c->corpus.group(c->corpus.ctx, other) == pair->group);
-}
-
-/* Another medium, uniform over all that differ: draws until one does.  Where after 64 draws none
- * did, almost everything is the same group: the next that differs is taken, counting up from the
- * last draw.  `own` when there is none at all. */
-static uint64_t draw_negative(const struct recipe_context *c, const struct pair_record *pair,
-                              uint32_t epoch, uint64_t own)
-{
-    const struct draw d = pair_stream(c, epoch, pair, DRAW_NEGATIVE);
-    const uint64_t media = c->corpus.media;
-    uint64_t other = own;
-    for (uint32_t i = 0; i < 64; i++) {
-        other = draw_below(&d, i, media);
-        if (!is_same(c, pair, own, other)) {
-            return other;
-        }
-    }
-    for (uint64_t step = 1; step < media; step++) {
-        const uint64_t next = (other + step) % media;
-        if (!is_same(c, pair, own, next)) {
-            return next;
-        }
-    }
-    return own;
 }
 
 static int uniter_plan(const struct recipe_context *c, const struct recipe_place *place,
@@ -179,27 +105,18 @@ static int uniter_plan(const struct recipe_context *c, const struct recipe_place
     if (out->task == UNITER_MLM) {
         plan_tokens(c, pair, out);
     } else if (out->task == UNITER_ITM) {
-        const struct draw d = pair_stream(c, place->epoch, pair, DRAW_MATCH);
-        if ((double)draw_unit(&d, 0) < option(c, UNITER_NEGATIVE_RATE)) {
-            out->medium = draw_negative(c, pair, place->epoch, place->medium);
-            out->match = out->medium == place->medium;
-        }
+        choose_medium(c, pair, option(c, UNITER_NEGATIVE_RATE),
+                      (enum equality)option(c, UNITER_EQUALITY), out);
     }
     return 0;
 }
 
 uint32_t uniter_region_count(const struct recipe_options *o, const float *conf, uint32_t n)
 {
-    const float threshold = half_to_float(half_from_float((float)o->value[UNITER_CONF]));
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        count += half_to_float(half_from_float(conf[i])) > threshold;
-    }
-    const uint32_t min = (uint32_t)o->value[UNITER_MIN_REGIONS];
-    const uint32_t max = (uint32_t)o->value[UNITER_MAX_REGIONS];
-    count = count < min ? min : count;
-    count = count > max ? max : count;
-    return count > n ? n : count;
+    const struct region_limits limits = {o->value[UNITER_CONF],
+                                         (uint32_t)o->value[UNITER_MIN_REGIONS],
+                                         (uint32_t)o->value[UNITER_MAX_REGIONS]};
+    return choose_region_count(&limits, conf, n);
 }
 
 void uniter_geometry(const float box[4], uint32_t width, uint32_t height, float out[7])
@@ -220,7 +137,7 @@ void uniter_geometry(const float box[4], uint32_t width, uint32_t height, float 
 static uint32_t plan_regions(const struct recipe_context *c, const struct pair_record *pair,
                              struct plan *plan)
 {
-    const struct draw d = pair_stream(c, plan->epoch, pair, DRAW_MASK_REGION);
+    const struct draw d = choose_stream(c, plan->epoch, pair, DRAW_MASK_REGION);
     uint32_t chosen = 0;
     for (uint32_t i = 0; i < plan->regions; i++) {
         plan->region_op[i] =
@@ -232,6 +149,11 @@ static uint32_t plan_regions(const struct recipe_context *c, const struct pair_r
         chosen = 1;
     }
     return chosen;
+}
+
+static enum region_target region_target(uint32_t task)
+{
+    return task == UNITER_MRFR ? TARGET_FEATURE : task == UNITER_MRCKL ? TARGET_SOFT : TARGET_CLASS;
 }
 
 /* The indexes of the arrays in the sample; those of other tasks stay unused. */
@@ -260,67 +182,19 @@ static struct uniter_arrays declare_arrays(struct sample *s, const struct plan *
         a.img_masks = sample_declare(s, "img_masks", ARRAY_U8, plan->regions, 0);
     }
     switch ((enum uniter_task)plan->task) {
-    case UNITER_ITM: a.target = sample_declare(s, "targets", ARRAY_I32, 1, 0); break;
-    case UNITER_MLM: a.target = sample_declare(s, "txt_labels", ARRAY_I32, text, 0); break;
+    case UNITER_ITM: a.target = sample_declare(s, target_names[UNITER_ITM], ARRAY_I32, 1, 0); break;
+    case UNITER_MLM:
+        a.target = sample_declare(s, target_names[UNITER_MLM], ARRAY_I32, text, 0);
+        break;
     case UNITER_MRFR:
-        a.target = sample_declare(s, "feat_targets", ARRAY_F32, chosen, visual->dim);
-        break;
     case UNITER_MRCKL:
-        a.target = sample_declare(s, "label_targets", ARRAY_F32, chosen, visual->classes);
+    case UNITER_MRC:
+        a.target = array_declare_targets(s, target_names[plan->task], region_target(plan->task),
+                                         chosen, visual);
         break;
-    case UNITER_MRC: a.target = sample_declare(s, "label_targets", ARRAY_I32, chosen, 0); break;
     case UNITER_TASKS: break;
     }
     return a;
-}
-
-static void write_text(const struct recipe_context *c, const struct pair_record *pair,
-                       const struct plan *plan, int32_t *ids, int32_t *positions)
-{
-    ids[0] = (int32_t)c->ids.cls;
-    for (uint32_t i = 0; i < plan->tokens; i++) {
-        const uint8_t op = plan->token_op[i];
-        const uint32_t id = op == MASK_HIDE     ? c->ids.mask
-                            : op == MASK_RANDOM ? plan->token_random[i]
-                                                : pair->tokens.ids[i];
-        ids[i + 1] = (int32_t)id;
-    }
-    ids[plan->tokens + 1] = (int32_t)c->ids.sep;
-    for (uint32_t i = 0; i < plan->tokens + 2; i++) {
-        positions[i] = (int32_t)i;
-    }
-}
-
-/* The old id where a sub-token was chosen, else -1, also for [CLS] and [SEP]. */
-static void write_text_labels(const struct pair_record *pair, const struct plan *plan,
-                              int32_t *labels)
-{
-    labels[0] = -1;
-    for (uint32_t i = 0; i < plan->tokens; i++) {
-        labels[i + 1] = plan->token_op[i] == MASK_NONE ? -1 : (int32_t)pair->tokens.ids[i];
-    }
-    labels[plan->tokens + 1] = -1;
-}
-
-/* Row `row` of the features as floats.  out: [dim] */
-static void write_feature(const struct visual_record *v, uint32_t row, float *out)
-{
-    const size_t at = (size_t)row * v->dim;
-    if (v->feature_dtype == FEATURE_F16) {
-        half_to_floats((const half *)v->features + at, out, v->dim);
-    } else {
-        memcpy(out, (const float *)v->features + at, v->dim * sizeof *out);
-    }
-}
-
-/* The best class without background (column 0), counted with it; the first of equals. */
-static int32_t hard_label(const half *soft, uint32_t classes)
-{
-    uint32_t best = 1;
-    for (uint32_t k = 2; k < classes; k++) {
-        best = half_to_float(soft[k]) > half_to_float(soft[best]) ? k : best;
-    }
-    return (int32_t)best;
 }
 
 /* Features of chosen regions stay zero, as sample_allocate() left them. */
@@ -329,31 +203,9 @@ static void write_regions(const struct plan *plan, const struct visual_record *v
 {
     for (uint32_t i = 0; i < plan->regions; i++) {
         if (plan->region_op[i] == MASK_NONE) {
-            write_feature(v, i, features + (size_t)i * v->dim);
+            array_feature(v, i, features + (size_t)i * v->dim);
         }
         uniter_geometry(v->boxes + 4 * (size_t)i, v->width, v->height, geometry + 7 * (size_t)i);
-    }
-}
-
-/* One target a chosen region, in the regions' order. */
-static void write_region_targets(const struct plan *plan, const struct visual_record *v,
-                                 uint8_t *masks, void *target)
-{
-    size_t row = 0;
-    for (uint32_t i = 0; i < plan->regions; i++) {
-        masks[i] = plan->region_op[i] == MASK_HIDE;
-        if (!masks[i]) {
-            continue;
-        }
-        const size_t soft = (size_t)i * v->classes;
-        if (plan->task == UNITER_MRFR) {
-            write_feature(v, i, (float *)target + row * v->dim);
-        } else if (plan->task == UNITER_MRCKL) {
-            half_to_floats(v->soft_labels + soft, (float *)target + row * v->classes, v->classes);
-        } else {
-            ((int32_t *)target)[row] = hard_label(v->soft_labels + soft, v->classes);
-        }
-        row++;
     }
 }
 
@@ -362,7 +214,7 @@ static void write_arrays(const struct recipe_context *c, const struct pair_recor
                          const struct uniter_arrays *a, struct sample *s)
 {
     void *const target = s->arrays[a->target].data;
-    write_text(c, pair, plan, s->arrays[a->input_ids].data, s->arrays[a->position_ids].data);
+    array_text(c, pair, plan, s->arrays[a->input_ids].data, s->arrays[a->position_ids].data);
     write_regions(plan, visual, s->arrays[a->img_feat].data, s->arrays[a->img_pos_feat].data);
     int32_t *const lengths = s->arrays[a->lengths].data;
     lengths[0] = (int32_t)plan->tokens + 2;
@@ -370,26 +222,14 @@ static void write_arrays(const struct recipe_context *c, const struct pair_recor
     if (plan->task == UNITER_ITM) {
         *(int32_t *)target = (int32_t)plan->match;
     } else if (plan->task == UNITER_MLM) {
-        write_text_labels(pair, plan, target);
+        array_text_labels(pair, plan, target);
     } else {
-        write_region_targets(plan, visual, s->arrays[a->img_masks].data, target);
+        uint8_t *const masks = s->arrays[a->img_masks].data;
+        for (uint32_t i = 0; i < plan->regions; i++) {
+            masks[i] = plan->region_op[i] == MASK_HIDE;
+        }
+        array_region_targets(plan, visual, region_target(plan->task), target);
     }
-}
-
-static int check_visual(const struct plan *plan, const struct visual_record *v)
-{
-    char name[ID_HEX];
-    if (v->n == 0 || v->width == 0 || v->height == 0 || v->dim == 0) {
-        id_to_hex(&v->medium, name);
-        return err_set(E_ARG, "medium %s has no regions, so it is no sample of uniter", name);
-    }
-    const int soft = plan->task == UNITER_MRCKL || plan->task == UNITER_MRC;
-    if (soft && (v->classes < 2 || !v->soft_labels)) {
-        id_to_hex(&v->medium, name);
-        return err_set(E_ARG, "medium %s has no soft labels, which the task %s needs", name,
-                       task_names[plan->task]);
-    }
-    return 0;
 }
 
 static int uniter_materialise(const struct recipe_context *c, const struct pair_record *pair,
@@ -397,7 +237,8 @@ static int uniter_materialise(const struct recipe_context *c, const struct pair_
                               struct sample *out)
 {
     sample_reset(out);
-    int rc = check_visual(plan, visual);
+    const int soft = plan->task == UNITER_MRCKL || plan->task == UNITER_MRC;
+    int rc = array_check_visual(c, plan, visual, soft);
     if (rc) {
         return rc;
     }

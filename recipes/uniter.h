@@ -5,7 +5,7 @@
  * by soft label (mrckl), and image-text matching (itm).  docs/recipes.md lists every array, every
  * option with its source, and where this differs knowingly.
  *
- * Besides the recipe itself the header offers its parts, for other recipes and for tests.
+ * Besides the recipe itself the header offers its parts, for tests.
  */
 #ifndef RECIPES_UNITER_H
 #define RECIPES_UNITER_H
@@ -24,27 +24,23 @@ enum uniter_option {
     UNITER_TEXT_RANDOM,
     UNITER_REGION_RATE,
     UNITER_NEGATIVE_RATE,
-    UNITER_EQUALITY, /* enum uniter_equality */
+    UNITER_EQUALITY, /* enum equality */
     UNITER_CONF,
     UNITER_MIN_REGIONS,
     UNITER_MAX_REGIONS,
     UNITER_OPTIONS
 };
 
-enum uniter_equality { UNITER_SAME_MEDIUM, UNITER_SAME_GROUP };
-
 extern const struct recipe recipe_uniter;
 
-/* How many regions a sample uses, always the first: those above the confidence threshold (compared
- * in half precision, as numpy compares the stored halves), at least and at most as the options say,
- * never more than the n there are.  conf: [n]. */
+/* choose_region_count() by the options. */
 uint32_t uniter_region_count(const struct recipe_options *o, const float *conf, uint32_t n);
 
 /* A box's seven numbers x1/W, y1/H, x2/W, y2/H, w/W, h/H, area: six in float, rounded to half, and
  * the area from the rounded sides.  box: x1 y1 x2 y2 px. */
 void uniter_geometry(const float box[4], uint32_t width, uint32_t height, float out[7]);
 
-/* The task at a position: the same for a whole block of positions. */
+/* choose_task() as one of UNITER's. */
 enum uniter_task uniter_task_at(const struct recipe_context *c, uint32_t epoch, uint64_t position);
 
 /* The batch that the released collate functions make (data/mlm.py, mrm.py, itm.py), with their

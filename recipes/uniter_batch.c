@@ -16,87 +16,23 @@
 
 #include <stdbool.h>
 
-struct extent {
-    size_t n;            /* B */
-    uint64_t text;       /* T */
-    uint64_t regions;    /* N */
-    uint64_t joint;      /* J */
-    uint64_t dim;        /* D */
-    uint64_t targets;    /* M */
-    uint64_t per_target; /* D, C, or 0 for one number */
-};
-
-static const struct sample_array *array(const struct sample *s, const char *name)
-{
-    const struct sample_array *a = sample_find(s, name);
-    BUG_ON(!a || !a->data);
-    return a;
-}
-
-/* [2] text positions, regions */
-static const int32_t *lengths(const struct sample *s)
-{
-    return array(s, "lengths")->data;
-}
+#include "recipes/collate.h"
 
 static const char *target_name(const struct sample *s)
 {
-    static const char *const names[] = {"targets", "txt_labels", "feat_targets", "label_targets"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (sample_find(s, names[i])) {
-            return names[i];
-        }
-    }
-    return NULL;
-}
-
-static int measure(const struct sample *samples, size_t n, struct extent *e)
-{
-    const char *target = n ? target_name(&samples[0]) : NULL;
-    *e = (struct extent){.n = n};
-    if (!target) {
-        return err_set(E_ARG, "a batch of no samples, or of samples that are not uniter's");
-    }
-    e->dim = array(&samples[0], "img_feat")->shape[1];
-    e->per_target = array(&samples[0], target)->shape[1];
-    for (size_t i = 0; i < n; i++) {
-        const struct sample *s = &samples[i];
-        if (strcmp(s->task, samples[0].task) != 0) {
-            return err_set(E_ARG, "a batch of both %s and %s", samples[0].task, s->task);
-        }
-        const struct sample_array *t = array(s, target);
-        if (array(s, "img_feat")->shape[1] != e->dim || t->shape[1] != e->per_target) {
-            return err_set(E_ARG,
-                           "a batch of features of %llu and of %llu numbers: the corpus was "
-                           "ground with different detectors",
-                           (unsigned long long)e->dim,
-                           (unsigned long long)array(s, "img_feat")->shape[1]);
-        }
-        const uint64_t text = (uint64_t)lengths(s)[0];
-        const uint64_t regions = (uint64_t)lengths(s)[1];
-        e->text = text > e->text ? text : e->text;
-        e->regions = regions > e->regions ? regions : e->regions;
-        e->joint = text + regions > e->joint ? text + regions : e->joint;
-        e->targets += t->shape[0];
-    }
-    return 0;
-}
-
-static void declare3(struct sample *s, const char *name, uint64_t a, uint64_t b, uint64_t c)
-{
-    struct sample_array *x = &s->arrays[sample_declare(s, name, ARRAY_F32, a, b)];
-    x->dimensions = 3;
-    x->shape[2] = c;
+    static const char *const names[] = {"targets", "txt_labels", "feat_targets", "label_targets",
+                                        NULL};
+    return collate_find_name(s, names);
 }
 
 static void declare(struct sample *out, const struct sample *first, const struct extent *e)
 {
     const char *target = target_name(first);
-    const enum array_dtype dtype = array(first, target)->dtype;
+    const enum array_dtype dtype = collate_array(first, target)->dtype;
     sample_declare(out, "input_ids", ARRAY_I32, e->n, e->text);
     sample_declare(out, "position_ids", ARRAY_I32, 1, e->text);
-    declare3(out, "img_feat", e->n, e->regions, e->dim);
-    declare3(out, "img_pos_feat", e->n, e->regions, 7);
+    collate_declare3(out, "img_feat", e->n, e->regions, e->dim);
+    collate_declare3(out, "img_pos_feat", e->n, e->regions, 7);
     sample_declare(out, "attn_masks", ARRAY_I32, e->n, e->joint);
     sample_declare(out, "gather_index", ARRAY_I32, e->n, e->joint);
     if (sample_find(first, "txt_labels")) {
@@ -111,20 +47,6 @@ static void declare(struct sample *out, const struct sample *first, const struct
         sample_declare(out, "txt_pad", ARRAY_U8, e->n, e->text);
         sample_declare(out, "img_pad", ARRAY_U8, e->n, e->regions);
     }
-}
-
-/* Copies a sample's whole array to the beginning of row i of the batch's. */
-static void copy_row(const struct sample *out, const struct sample *s, const char *name, size_t i)
-{
-    const struct sample_array *from = array(s, name);
-    const struct sample_array *to = array(out, name);
-    memcpy((char *)to->data + i * (to->bytes / to->shape[0]), from->data, from->bytes);
-}
-
-static int32_t *row(const struct sample *out, const char *name, size_t i)
-{
-    const struct sample_array *a = array(out, name);
-    return (int32_t *)a->data + i * a->shape[1];
 }
 
 /* Where joint position j of a sample is in the concatenation of padded text and padded regions;
@@ -147,16 +69,17 @@ static void write_ot_scatter(const struct extent *e, int32_t text, int32_t *out)
 
 static void write_padding(const struct sample *out, const char *name, size_t i, int32_t used)
 {
-    const struct sample_array *a = array(out, name);
+    const struct sample_array *a = collate_array(out, name);
     uint8_t *pad = (uint8_t *)a->data + i * a->shape[1];
     memset(pad + used, 1, a->shape[1] - (uint64_t)used);
 }
 
 static void write_itm(const struct extent *e, const struct sample *s, size_t i, struct sample *out)
 {
-    const int32_t *n = lengths(s);
-    ((int32_t *)array(out, "targets")->data)[i] = *(const int32_t *)array(s, "targets")->data;
-    write_ot_scatter(e, n[0], row(out, "ot_scatter", i));
+    const int32_t *n = collate_lengths(s);
+    ((int32_t *)collate_array(out, "targets")->data)[i] =
+        *(const int32_t *)collate_array(s, "targets")->data;
+    write_ot_scatter(e, n[0], collate_row(out, "ot_scatter", i));
     write_padding(out, "txt_pad", i, n[0]);
     write_padding(out, "img_pad", i, n[1]);
 }
@@ -164,33 +87,28 @@ static void write_itm(const struct extent *e, const struct sample *s, size_t i, 
 /* *done: rows of targets written so far. */
 static void write_mrm(const struct sample *s, size_t i, size_t *done, struct sample *out)
 {
-    const struct sample_array *from = array(s, target_name(s));
-    const struct sample_array *to = array(out, target_name(s));
-    const struct sample_array *joint = array(out, "img_mask_tgt");
-    copy_row(out, s, "img_masks", i);
-    memcpy((uint8_t *)joint->data + i * joint->shape[1] + lengths(s)[0],
-           array(s, "img_masks")->data, (size_t)lengths(s)[1]);
-    if (from->bytes) {
-        memcpy((char *)to->data + *done * (from->bytes / from->shape[0]), from->data, from->bytes);
-    }
-    *done += from->shape[0];
+    const struct sample_array *joint = collate_array(out, "img_mask_tgt");
+    collate_copy(out, s, "img_masks", i);
+    memcpy((uint8_t *)joint->data + i * joint->shape[1] + collate_lengths(s)[0],
+           collate_array(s, "img_masks")->data, (size_t)collate_lengths(s)[1]);
+    collate_append(out, s, target_name(s), done);
 }
 
 static void write_sample(const struct extent *e, const struct sample *s, size_t i, size_t *done,
                          struct sample *out)
 {
-    const int32_t *n = lengths(s);
-    copy_row(out, s, "input_ids", i);
-    copy_row(out, s, "img_feat", i);
-    copy_row(out, s, "img_pos_feat", i);
-    int32_t *mask = row(out, "attn_masks", i);
+    const int32_t *n = collate_lengths(s);
+    collate_copy(out, s, "input_ids", i);
+    collate_copy(out, s, "img_feat", i);
+    collate_copy(out, s, "img_pos_feat", i);
+    int32_t *mask = collate_row(out, "attn_masks", i);
     for (int32_t j = 0; j < n[0] + n[1]; j++) {
         mask[j] = 1;
     }
-    write_gather_index(e, n[0], n[1], row(out, "gather_index", i));
+    write_gather_index(e, n[0], n[1], collate_row(out, "gather_index", i));
     if (sample_find(s, "txt_labels")) {
-        memset(row(out, "txt_labels", i), 0xff, e->text * sizeof(int32_t)); /* -1 */
-        copy_row(out, s, "txt_labels", i);
+        memset(collate_row(out, "txt_labels", i), 0xff, e->text * sizeof(int32_t)); /* -1 */
+        collate_copy(out, s, "txt_labels", i);
     } else if (sample_find(s, "img_masks")) {
         write_mrm(s, i, done, out);
     } else {
@@ -203,19 +121,20 @@ int uniter_batch(const struct sample *samples, size_t n, struct sample *out)
     struct extent e;
     size_t done = 0;
     sample_reset(out);
-    int rc = measure(samples, n, &e);
+    const char *target = n ? target_name(&samples[0]) : NULL;
+    if (!target) {
+        return err_set(E_ARG, "a batch of no samples, or of samples that are not uniter's");
+    }
+    int rc = collate_measure(samples, n, "img_feat", target, &e);
     if (rc) {
         return rc;
     }
     declare(out, &samples[0], &e);
-    rc = sample_allocate(out);
+    rc = collate_allocate(&samples[0], out);
     if (rc) {
         return rc;
     }
-    out->epoch = samples[0].epoch;
-    out->position = samples[0].position;
-    out->task = samples[0].task;
-    int32_t *positions = row(out, "position_ids", 0);
+    int32_t *positions = collate_row(out, "position_ids", 0);
     for (uint64_t t = 0; t < e.text; t++) {
         positions[t] = (int32_t)t;
     }

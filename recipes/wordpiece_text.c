@@ -1,5 +1,7 @@
 #include "recipes/wordpiece_internal.h"
 
+#include "common/array.h"
+
 #include <stdlib.h>
 
 #include <utf8proc.h>
@@ -77,15 +79,11 @@ uint32_t text_encode(uint32_t code, unsigned char *p)
 
 int text_run_append(struct text_run *r, struct text_char c)
 {
-    if (r->n == r->room) {
-        const size_t room = r->room ? 2 * r->room : 64;
-        struct text_char *chars = realloc(r->chars, room * sizeof *chars);
-        if (!chars) {
-            return err_set(E_NOMEM, "no memory for a word of %zu characters", r->n);
-        }
-        r->chars = chars;
-        r->room = room;
+    struct text_char *chars = array_grown(r->chars, r->n, &r->room, sizeof *chars);
+    if (!chars) {
+        return err_set(E_NOMEM, "no memory for a word of %zu characters", r->n + 1);
     }
+    r->chars = chars;
     r->chars[r->n++] = c;
     return 0;
 }

@@ -42,6 +42,16 @@ static bool has_random(const struct plan *p)
     return memchr(p->token_op, MASK_RANDOM, p->tokens) != NULL;
 }
 
+static bool has_tasks(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->tokens; i++) {
+        if (p->token_for[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void feed_writer_add(struct feed_writer *w, const struct plan *plan, struct view pair,
                      struct view visual)
 {
@@ -57,6 +67,9 @@ void feed_writer_add(struct feed_writer *w, const struct plan *plan, struct view
     wire_put_bin(o, "token_op", view_of(plan->token_op, plan->tokens));
     if (has_random(plan)) {
         wire_put_bin(o, "token_random", view_of(plan->token_random, (size_t)plan->tokens * 4));
+    }
+    if (has_tasks(plan)) {
+        wire_put_bin(o, "token_for", view_of(plan->token_for, plan->tokens));
     }
     wire_put_bin(o, "pair", pair);
     wire_put_u64(o, "visual", visual_frame(w, plan->medium, visual));
@@ -108,15 +121,6 @@ int feed_get_u32(const struct wire_map *m, const char *key, uint64_t max, uint32
     return 0;
 }
 
-static uint32_t count_tasks(const struct recipe *r)
-{
-    uint32_t n = 0;
-    while (r->tasks[n]) {
-        n++;
-    }
-    return n;
-}
-
 static int read_tokens(const struct wire_map *m, struct plan *p)
 {
     struct view ops;
@@ -149,6 +153,31 @@ static int read_tokens(const struct wire_map *m, struct plan *p)
     return rc;
 }
 
+/* Absent where the recipe does not tell which task chose a sub-token. */
+static int read_token_tasks(const struct wire_map *m, const struct recipe *recipe, struct plan *p)
+{
+    struct view tasks;
+    if (!wire_has(m, "token_for")) {
+        return 0;
+    }
+    const int rc = wire_get_bin(m, "token_for", &tasks);
+    if (rc) {
+        return rc;
+    }
+    if (tasks.n != p->tokens) {
+        return err_set(E_PEER, "a plan with the tasks of %zu sub-tokens, but there are %u", tasks.n,
+                       p->tokens);
+    }
+    memcpy(p->token_for, tasks.p, tasks.n);
+    for (uint32_t i = 0; i < p->tokens; i++) {
+        if (p->token_for[i] >= recipe_task_count(recipe)) {
+            return err_set(E_PEER, "a plan with task %u, which the recipe %s has not",
+                           p->token_for[i], recipe->name);
+        }
+    }
+    return 0;
+}
+
 int feed_reader_sample(const struct feed_reader *r, size_t i, const struct recipe *recipe,
                        struct feed_sample *out)
 {
@@ -158,9 +187,10 @@ int feed_reader_sample(const struct feed_reader *r, size_t i, const struct recip
     memset(out, 0, sizeof *out);
     int rc = wire_get_u64(&m, "position", &p->position);
     rc = rc ? rc : feed_get_u32(&m, "epoch", UINT32_MAX, &p->epoch);
-    rc = rc ? rc : feed_get_u32(&m, "task", count_tasks(recipe) - 1, &p->task);
+    rc = rc ? rc : feed_get_u32(&m, "task", recipe_task_count(recipe) - 1, &p->task);
     rc = rc ? rc : feed_get_u32(&m, "match", 1, &p->match);
     rc = rc ? rc : read_tokens(&m, p);
+    rc = rc ? rc : read_token_tasks(&m, recipe, p);
     rc = rc ? rc : wire_get_bin(&m, "pair", &out->pair);
     rc = rc ? rc : feed_get_u32(&m, "visual", r->in->payload_count - 1, &frame);
     if (rc == 0 && frame == 0) {

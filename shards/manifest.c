@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "common/array.h"
 #include "common/file.h"
 #include "shards/shard_internal.h"
 
@@ -181,15 +182,11 @@ static int entry_of(struct file_list *l, uint32_t number, struct shard_file **ou
             return 0;
         }
     }
-    if (l->n == l->room) {
-        const size_t room = l->room ? 2 * l->room : 16;
-        struct shard_file *p = realloc(l->file, room * sizeof *p);
-        if (!p) {
-            return err_set(E_NOMEM, "no memory for a list of %zu shards", room);
-        }
-        l->file = p;
-        l->room = room;
+    struct shard_file *p = array_grown(l->file, l->n, &l->room, sizeof *p);
+    if (!p) {
+        return err_set(E_NOMEM, "no memory for a list of %zu shards", l->n + 1);
     }
+    l->file = p;
     l->file[l->n] = (struct shard_file){.number = number};
     *out = &l->file[l->n++];
     return 0;

@@ -346,15 +346,10 @@ struct pairmill_options pairmill_default_options(void)
         .recipe = "uniter", .world = 1, .batch_size = 32, .credit = 8, .timeout_s = 60};
 }
 
-/* The recipe's block of one task: its option of that name. */
+/* The recipe's block of one task: the option behind the tasks' weights. */
 static uint64_t task_block(const struct recipe_context *c)
 {
-    for (uint32_t i = 0; i < c->recipe->option_count; i++) {
-        if (strcmp(c->recipe->options[i].name, "task_block") == 0) {
-            return (uint64_t)c->options.value[i];
-        }
-    }
-    return 0;
+    return (uint64_t)c->options.value[recipe_task_count(c->recipe)];
 }
 
 static int check_options(const struct pairmill_options *o)
@@ -462,6 +457,12 @@ uint64_t pairmill_feed_total(const struct pairmill_feed *feed)
 uint64_t pairmill_feed_batches(const struct pairmill_feed *feed)
 {
     return feed->batches;
+}
+
+const char *pairmill_recipe_task(const char *recipe, uint32_t i)
+{
+    const struct recipe *r = NULL;
+    return recipe_find(recipe, &r) == 0 && i < recipe_task_count(r) ? r->tasks[i] : NULL;
 }
 
 const char *pairmill_error(void)

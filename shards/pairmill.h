@@ -38,11 +38,11 @@ extern "C" {
 
 #define PAIRMILL_API __attribute__((visibility("default")))
 
-enum { PAIRMILL_ABI = 1 };
+enum { PAIRMILL_ABI = 2 };
 
 struct pairmill_options {
     const char *address; /* of the feed: "tcp://host:port" or "ipc:///path" */
-    const char *recipe;  /* "uniter" */
+    const char *recipe;  /* "uniter" or "ernievil" */
     const char *options; /* of the recipe: "name=value,..."; NULL: its defaults */
     uint64_t seed;
     uint64_t start; /* position to begin at; a batch's `next` of an earlier run */
@@ -98,6 +98,10 @@ PAIRMILL_API void pairmill_batch_release(struct pairmill_batch *batch);
 /* Positions in the epoch over all ranks, and batches that this feed yields from its start on. */
 PAIRMILL_API uint64_t pairmill_feed_total(const struct pairmill_feed *feed);
 PAIRMILL_API uint64_t pairmill_feed_batches(const struct pairmill_feed *feed);
+
+/* Task number i of a recipe: "mlm"; a batch's `task` is one of them, and the recipe has an option
+ * of the same name, its weight.  NULL beyond the last, and for a recipe that there is not. */
+PAIRMILL_API const char *pairmill_recipe_task(const char *recipe, uint32_t i);
 
 /* The calling thread's last error: one sentence, and a stable name like "E_TIMEOUT" of a code. */
 PAIRMILL_API const char *pairmill_error(void);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/progress.h"
 #include "shards/sealed_shard.h"
 
@@ -66,15 +67,11 @@ PRINTF(2, 3) static void checked(struct verifier *v, const char *fmt, ...)
 
 static int remember(struct found_list *l, const struct found *f)
 {
-    if (l->n == l->room) {
-        const size_t room = l->room ? 2 * l->room : 1024;
-        struct found *p = realloc(l->p, room * sizeof *p);
-        if (!p) {
-            return err_set(E_NOMEM, "no memory for a list of %zu keys", room);
-        }
-        l->p = p;
-        l->room = room;
+    struct found *p = array_grown(l->p, l->n, &l->room, sizeof *p);
+    if (!p) {
+        return err_set(E_NOMEM, "no memory for a list of %zu keys", l->n + 1);
     }
+    l->p = p;
     l->p[l->n++] = *f;
     return 0;
 }

@@ -90,7 +90,7 @@ static int fill_visual(struct grinder *g, const struct id *medium, const char *l
         .height = image->height,
         .detector = view_str(detector_info(g->models->detector)->name),
         .locator = view_str(locator),
-        .convention = BOX_PROPOSAL,
+        .convention = d->regressed ? BOX_REGRESSED : BOX_PROPOSAL,
         .order = BOX_BY_CONFIDENCE,
         .n = d->n,
         .boxes = d->boxes,

@@ -5,8 +5,6 @@
 
 #include "shards/about.h"
 
-#include "shards/about.h"
-
 static json_t *names_json(const struct detector_names *names)
 {
     json_t *list = json_array();
@@ -35,10 +33,24 @@ static int describe(struct models *m)
     return m->about ? 0 : err_set(E_NOMEM, "no memory to describe the models");
 }
 
+static int open_detector(const struct worker_options *options, struct models *m)
+{
+    const int rc = detector_open(options->model, NULL, &m->detector);
+    if (rc) {
+        return rc;
+    }
+    const struct detector_info *d = detector_info(m->detector);
+    if (d->kind != DETECTOR_REGIONS) {
+        return err_set(E_MODEL, "%s: %s finds no regions, which a corpus of images is made of",
+                       options->model, d->architecture);
+    }
+    return 0;
+}
+
 int models_open(const struct worker_options *options, struct models *m)
 {
     *m = (struct models){0};
-    int rc = detector_open(options->model, NULL, &m->detector);
+    int rc = open_detector(options, m);
     rc = rc ? rc : sg_model_open(options->parser_model, &m->parser);
     /* UNITER splits the text as Python's str.split() does before it looks for pieces. */
     rc = rc ? rc

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/client.h"
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
@@ -73,15 +74,11 @@ void stager_free(struct stager *s)
 
 static int add_unacked(struct stager *s, const struct unacked *u)
 {
-    if (s->unacked_count == s->unacked_room) {
-        const size_t room = s->unacked_room ? 2 * s->unacked_room : 16;
-        struct unacked *p = realloc(s->unacked, room * sizeof *p);
-        if (!p) {
-            return err_set(E_NOMEM, "no memory for %zu unacknowledged jobs", room);
-        }
-        s->unacked = p;
-        s->unacked_room = room;
+    struct unacked *p = array_grown(s->unacked, s->unacked_count, &s->unacked_room, sizeof *p);
+    if (!p) {
+        return err_set(E_NOMEM, "no memory for %zu unacknowledged jobs", s->unacked_count + 1);
     }
+    s->unacked = p;
     s->unacked[s->unacked_count++] = *u;
     s->resend_ms = clock_now_ms() + RESEND_MS;
     return 0;

@@ -19,16 +19,16 @@ and where the system's loader looks.
 """
 
 import ctypes
+import itertools
 import os
 import pathlib
 
 import numpy as np
 
-__all__ = ["Batch", "Error", "Feed"]
+__all__ = ["Batch", "Error", "Feed", "tasks"]
 
-_ABI = 1
+_ABI = 2
 _WAIT_SECONDS = 0.2  # between looks at Ctrl-C
-_TASKS = {"uniter": ("itm", "mlm", "mrfr", "mrckl", "mrc")}
 
 
 class Error(RuntimeError):
@@ -120,6 +120,8 @@ def _load():
     for count in (lib.pairmill_feed_total, lib.pairmill_feed_batches):
         count.argtypes = [feed]
         count.restype = ctypes.c_uint64
+    lib.pairmill_recipe_task.argtypes = [ctypes.c_char_p, ctypes.c_uint32]
+    lib.pairmill_recipe_task.restype = ctypes.c_char_p
     lib.pairmill_error.restype = ctypes.c_char_p
     lib.pairmill_error_name.argtypes = [ctypes.c_int]
     lib.pairmill_error_name.restype = ctypes.c_char_p
@@ -177,9 +179,9 @@ def _as_trainer_type(array):
 
 
 class Batch(dict):
-    """A batch by UNITER's own names (input_ids, img_feat, ..., docs/recipes.md), and beside it:
+    """A batch by the recipe's own names (UNITER's input_ids, img_feat, ...; docs/recipes.md), and beside it:
 
-    task        "mlm", "itm", ...: the same for the whole batch
+    task        one of tasks(recipe), "mlm" for example: the same for the whole batch
     epoch       of the feed
     position    of the first sample in the epoch's global order
     next        where the epoch goes on after this batch, for all ranks
@@ -222,18 +224,25 @@ def _option_text(options):
     return ",".join(f"{name}={value}" for name, value in options.items())
 
 
+def tasks(recipe):
+    """The names of a recipe's tasks; empty for a recipe that there is not."""
+    numbers = itertools.count()
+    names = (_lib.pairmill_recipe_task(recipe.encode(), i) for i in numbers)
+    return tuple(name.decode() for name in itertools.takewhile(lambda name: name, names))
+
+
 def _task_options(recipe, task):
-    tasks = _TASKS.get(recipe, ())
-    if task not in tasks:
-        raise ValueError(f'the recipe {recipe} has no task "{task}"; it has: {", ".join(tasks)}')
-    return {name: int(name == task) for name in tasks}
+    known = tasks(recipe)
+    if task not in known:
+        raise ValueError(f'the recipe {recipe} has no task "{task}"; it has: {", ".join(known)}')
+    return {name: int(name == task) for name in known}
 
 
 class Feed:
     """One rank's batches of one epoch: iterate over it once.
 
     address     of `pairmill feed`: "tcp://host:port" or "ipc:///path"
-    recipe      "uniter"
+    recipe      "uniter" or "ernievil"
     rank, world this trainer and how many there are
     seed, epoch what the order, the masks and the negatives are drawn from
     start       position to begin at (`state` holds it)

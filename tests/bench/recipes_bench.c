@@ -4,15 +4,16 @@
  *     recipes_bench [FILE]
  *
  * tokenises FILE's lines (a text a line; else sentences of its own), asks for every position of an
- * epoch of 5.6 million, and makes UNITER samples of every task from 36 and from 100 regions of 2048
- * features and 1601 soft labels.
+ * epoch of 5.6 million, and makes every recipe's samples, a task at a time, of a text of 14
+ * sub-tokens with a scene graph of 13 nodes and of 36 and 100 regions of 2048 features and 1601
+ * soft labels.  "plan" is what the feed computes of a sample, the rest is its client's.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "recipes/order.h"
-#include "recipes/uniter.h"
+#include "recipes/recipe.h"
 
 enum { DIM = 2048, CLASSES = 1601, REGIONS = 100 };
 
@@ -91,32 +92,93 @@ static void bench_order(void)
            (unsigned long long)n, s / (double)n * 1e9, sum == n * (n - 1) / 2 ? "" : "  WRONG");
 }
 
-static void bench_uniter(const char *options, const struct visual_record *visual)
+/* A text as "two balls on box by cup under lamp near man with hat in rain", and its graph. */
+enum { TOKENS = 14, OBJECTS = 7, RELATIONS = 6 };
+
+struct text {
+    uint32_t ids[TOKENS];
+    uint32_t beg[TOKENS];
+    uint32_t end[TOKENS];
+    uint8_t start[TOKENS];
+    struct graph_node nodes[OBJECTS + RELATIONS];
+    struct graph_edge edges[RELATIONS];
+    struct pair_record pair;
+};
+
+/* Words of 4 bytes; after the first, objects and relations take turns. */
+static void make_text(struct text *t)
 {
-    struct recipe_context c = {.recipe = &recipe_uniter,
-                               .ids = {.random_first = 5, .random_end = 5000, .size = 5000},
-                               .corpus = {.media = 1000}};
-    if (recipe_options_parse(c.recipe, options, &c.options)) {
+    *t = (struct text){0};
+    for (uint32_t i = 0; i < TOKENS; i++) {
+        t->ids[i] = 100 + i;
+        t->beg[i] = 5 * i;
+        t->end[i] = 5 * i + 4;
+        t->start[i] = 1;
+    }
+    for (uint32_t i = 0; i < OBJECTS + RELATIONS; i++) {
+        t->nodes[i] = (struct graph_node){.type = i % 2 ? GRAPH_RELATION : GRAPH_OBJECT,
+                                          .beg = 5 * (i + 1),
+                                          .end = 5 * (i + 1) + 4};
+    }
+    for (uint32_t i = 0; i < RELATIONS; i++) {
+        t->edges[i] = (struct graph_edge){2 * i + 1, 2 * i, 2 * i + 2};
+    }
+    t->pair = (struct pair_record){
+        .tokens =
+            {.n = TOKENS, .ids = t->ids, .beg = t->beg, .end = t->end, .word_start = t->start},
+        .graph = {OBJECTS + RELATIONS, t->nodes, RELATIONS, t->edges, view_of("", 1)},
+    };
+}
+
+/* The weights of task `task` alone, and all regions. */
+static void parse_options(const struct recipe *r, uint32_t task, struct recipe_options *out)
+{
+    char text[400];
+    size_t n = (size_t)snprintf(text, sizeof text, "conf=-1,max_regions=100");
+    for (uint32_t t = 0; t < recipe_task_count(r); t++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, ",%s=%d", r->tasks[t], t == task);
+    }
+    if (recipe_options_parse(r, text, out)) {
         fail();
     }
-    uint32_t ids[14] = {0};
-    struct pair_record pair = {.tokens = {.n = 14, .ids = ids}};
+}
+
+/* Seconds a sample takes: its plan alone (`visual` NULL), or all of it. */
+static double time_samples(const struct recipe_context *c, struct text *text,
+                           const struct visual_record *visual)
+{
     struct sample sample;
+    struct plan plan;
     sample_init(&sample, 1 << 24);
-    static struct plan plan;
     uint64_t samples = 0;
     const double start = clock_now_s();
     while (clock_now_s() - start < 1) {
         const struct recipe_place place = {.position = samples++};
-        put_le64(pair.id.b, samples);
-        if (recipe_plan(&c, &place, &pair, &plan) ||
-            recipe_materialise(&c, &pair, visual, &plan, &sample)) {
+        put_le64(text->pair.id.b, samples);
+        if (recipe_plan(c, &place, &text->pair, &plan) ||
+            (visual && recipe_materialise(c, &text->pair, visual, &plan, &sample))) {
             fail();
         }
     }
-    printf("uniter      %9.0f samples/s  %3u regions  %s\n",
-           (double)samples / (clock_now_s() - start), plan.regions, options);
+    const double s = clock_now_s() - start;
     sample_release(&sample);
+    return s / (double)samples;
+}
+
+static void bench_recipe(const struct recipe *r, const struct visual_record *visual)
+{
+    struct recipe_context c = {.recipe = r,
+                               .ids = {.random_first = 5, .random_end = 5000, .size = 5000},
+                               .corpus = {.media = 1000}};
+    struct text text;
+    make_text(&text);
+    for (uint32_t task = 0; task < recipe_task_count(r); task++) {
+        parse_options(r, task, &c.options);
+        const double plan = time_samples(&c, &text, NULL);
+        const double whole = time_samples(&c, &text, visual);
+        printf("%-9s %-9s  %3u regions  %9.0f samples/s  %9.0f plans/s\n", r->name, r->tasks[task],
+               visual->n, 1 / whole, 1 / plan);
+    }
 }
 
 int main(int argc, char **argv)
@@ -144,10 +206,9 @@ int main(int argc, char **argv)
                                    .classes = CLASSES,
                                    .soft_labels = soft};
     for (; visual.n <= REGIONS; visual.n += REGIONS - 36) {
-        bench_uniter("conf=-1,itm=0,mrfr=0,mrckl=0", &visual);
-        bench_uniter("conf=-1,itm=0,mlm=0,mrckl=0", &visual);
-        bench_uniter("conf=-1,itm=0,mlm=0,mrfr=0", &visual);
-        bench_uniter("conf=-1,mlm=0,mrfr=0,mrckl=0", &visual);
+        for (size_t i = 0; recipes[i]; i++) {
+            bench_recipe(recipes[i], &visual);
+        }
     }
     free(boxes);
     free(conf);

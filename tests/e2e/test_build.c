@@ -119,6 +119,39 @@ Test(build, a_text_that_comes_later_joins_the_visual_record_that_is_there)
     expect_sound();
 }
 
+static long member(const json_t *o, const char *key)
+{
+    return (long)json_integer_value(json_object_get(o, key));
+}
+
+/* A node's words are the sub-tokens that inspect tells: first and last meet its bytes; none where
+ * no word says the relation. */
+Test(build, every_node_of_a_graph_is_told_with_its_sub_tokens)
+{
+    cr_assert_eq(MILL_RUN(output, "build", mill_coco(dir, 1, 1), "-o", corpus()), 0, "%s", output);
+    cr_assert_eq(MILL_RUN(output, "inspect", corpus(), "0", "--json"), 0, "%s", output);
+    json_t *o = json_loads(output, 0, NULL);
+    const json_t *pair = json_object_get(o, "pair");
+    const json_t *tokens = json_object_get(pair, "tokens");
+    const json_t *nodes = json_object_get(json_object_get(pair, "graph"), "nodes");
+    size_t words = 0;
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *node = json_array_get(nodes, i);
+        const json_t *span = json_object_get(node, "tokens");
+        const size_t beg = (size_t)json_integer_value(json_array_get(span, 0));
+        const size_t end = (size_t)json_integer_value(json_array_get(span, 1));
+        cr_assert_eq(beg < end, member(node, "beg") < member(node, "end"));
+        if (beg == end) {
+            continue;
+        }
+        words++;
+        cr_assert_eq(member(json_array_get(tokens, beg), "beg"), member(node, "beg"));
+        cr_assert_eq(member(json_array_get(tokens, end - 1), "end"), member(node, "end"));
+    }
+    cr_assert_gt(words, 2, "%s", output);
+    json_decref(o);
+}
+
 static bool is_quarantined(const char *reason, const char *needle)
 {
     char line[64];

@@ -154,6 +154,13 @@ Test(by_hand, two_trainers_see_each_pair_once_also_when_they_stop_and_go_on)
     cr_assert_eq(MILL_RUN_PROGRAM(output, "/usr/bin/python3", script, address, "--stop-at", "2"), 0,
                  "%s", output);
     expect_each_once();
+    cr_assert_eq(
+        MILL_RUN_PROGRAM(output, "/usr/bin/python3", script, address, "--recipe", "ernievil"), 0,
+        "%s", output);
+    expect_each_once();
+    cr_assert_gt(number("masked_object"), 0, "%s", output);
+    cr_assert_gt(number("masked_attribute"), 0, "%s", output);
+    cr_assert_gt(number("masked_relation"), 0, "%s", output);
     kill(feed, SIGTERM);
     cr_assert_eq(mill_wait(feed, 30), 0);
     free(script);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detector/conv.h"
 #include "detector/pass.h"
 #include "detector/tensor.h"
 
@@ -23,6 +24,10 @@ int dice_int(struct dice *d, int lo, int hi); /* [lo, hi] */
 float dice_normal(struct dice *d);
 float *dice_floats(struct dice *d, size_t n, float lo, float hi); /* free() it */
 
+/* Smooth random blobs: an image [height][width][3] whose features differ from place to place;
+ * free() it. */
+uint8_t *random_image(uint64_t seed, int width, int height);
+
 /* A pass over 256 MB of scratch memory, for one operator at a time. */
 struct bench {
     struct workspace ws;
@@ -32,6 +37,9 @@ struct bench {
 
 void bench_init(struct bench *b);
 void bench_release(struct bench *b);
+
+/* Prepares c with these weights, after bench_init(), in memory that c->weight holds: free() it. */
+void bench_prepare(struct conv *c, const float *weight);
 
 /* A file in a fresh directory; release deletes both. */
 struct scratch_file {
@@ -50,6 +58,7 @@ struct c4_plan {
     int width[4]; /* narrow width of a stage's blocks; the wide one is 4 times that */
     int stem;
     int rpn;
+    int scales; /* of anchors, in three ratios each */
     int roi;
     int res5_dilation;
     int objects;

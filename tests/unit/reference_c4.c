@@ -4,84 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Everything that one run allocates, freed at its end. */
-static void **held;
-static size_t held_count;
-
-static void *keep(size_t n, size_t size)
-{
-    held = realloc(held, (held_count + 1) * sizeof *held);
-    held[held_count] = calloc(n + 1, size);
-    return held[held_count++];
-}
-
-static void free_held(void)
-{
-    while (held_count) {
-        free(held[--held_count]);
-    }
-    free(held);
-    held = NULL;
-}
-
-/* v[c][y][x] */
-struct map {
-    int c;
-    int h;
-    int w;
-    double *v;
-};
-
-static struct map map_new(int c, int h, int w)
-{
-    return (struct map){c, h, w, keep((size_t)c * h * w, sizeof(double))};
-}
-
-static double at(struct map m, int c, int y, int x)
-{
-    return y < 0 || x < 0 || y >= m.h || x >= m.w ? 0 : m.v[(c * m.h + y) * m.w + x];
-}
-
-static const float *weight(const struct safetensors *st, const char *layer, const char *kind,
-                           const struct safetensors_tensor **t)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%s", layer, kind);
-    const struct safetensors_tensor *found = safetensors_find(st, name, NULL);
-    BUG_ON(!found);
-    *t = found;
-    float *copy = keep(found->bytes, 1); /* the file's tensors may lie at any address */
-    memcpy(copy, found->data, found->bytes);
-    return copy;
-}
-
-static struct map convolve(const struct safetensors *st, const char *layer, struct map x,
-                           int stride, int pad, int dilation, int relu)
-{
-    const struct safetensors_tensor *t;
-    const struct safetensors_tensor *u;
-    const float *w = weight(st, layer, "weight", &t);
-    const float *bias = weight(st, layer, "bias", &u);
-    const int k = (int)t->shape[2];
-    struct map y = map_new((int)t->shape[0], (x.h + 2 * pad - dilation * (k - 1) - 1) / stride + 1,
-                           (x.w + 2 * pad - dilation * (k - 1) - 1) / stride + 1);
-    for (int o = 0; o < y.c; o++) {
-        for (int oy = 0; oy < y.h; oy++) {
-            for (int ox = 0; ox < y.w; ox++) {
-                double sum = (double)bias[o];
-                for (int i = 0; i < x.c; i++) {
-                    for (int a = 0; a < k * k; a++) {
-                        sum += (double)w[(o * x.c + i) * k * k + a] *
-                               at(x, i, oy * stride - pad + a / k * dilation,
-                                  ox * stride - pad + a % k * dilation);
-                    }
-                }
-                y.v[(o * y.h + oy) * y.w + ox] = relu && sum < 0 ? 0 : sum;
-            }
-        }
-    }
-    return y;
-}
+#include "reference_net.h"
 
 static struct map stage(const struct c4_plan *p, const struct safetensors *st, int number,
                         struct map x, int stride, int dilation)
@@ -102,10 +25,10 @@ static struct map stage(const struct c4_plan *p, const struct safetensors *st, i
         snprintf(d, sizeof d, "%s_branch1", block);
         const int s = i ? 1 : stride;
         const int s1 = p->stride_in_1x1 ? s : 1;
-        struct map y = convolve(st, a, x, s1, 0, 1, 1);
-        y = convolve(st, b, y, s / s1, dilation, dilation, 1);
-        y = convolve(st, c, y, 1, 0, 1, 0);
-        const struct map shortcut = i ? x : convolve(st, d, x, s, 0, 1, 0);
+        struct map y = map_convolve(st, a, x, s1, 0, 1, 1);
+        y = map_convolve(st, b, y, s / s1, dilation, dilation, 1);
+        y = map_convolve(st, c, y, 1, 0, 1, 0);
+        const struct map shortcut = i ? x : map_convolve(st, d, x, s, 0, 1, 0);
         for (int v = 0; v < y.c * y.h * y.w; v++) {
             y.v[v] = fmax(0, y.v[v] + shortcut.v[v]);
         }
@@ -161,7 +84,7 @@ static struct map pool1(const struct c4_plan *p, struct map x)
             const int iy = i / w % h * 2 - pad + a / 3;
             const int ix = i % w * 2 - pad + a % 3;
             if (iy >= 0 && ix >= 0 && iy < x.h && ix < x.w) {
-                best = fmax(best, at(x, c, iy, ix));
+                best = fmax(best, map_at(x, c, iy, ix));
             }
         }
         y.v[i] = best;
@@ -209,7 +132,7 @@ static const double anchors[6][4] = {{-15, -4, 30, 19},  {-38, -16, 53, 31}, {-8
 static int propose(const struct c4_plan *p, struct map score, struct map delta, int width,
                    int height, double scale, struct proposal *out)
 {
-    struct proposal *all = keep((size_t)score.h * score.w * 6, sizeof *all);
+    struct proposal *all = reference_keep((size_t)score.h * score.w * 6, sizeof *all);
     int n = 0;
     for (int i = 0; i < score.h * score.w * 6; i++) {
         const int a = i % 6;
@@ -219,11 +142,11 @@ static int propose(const struct c4_plan *p, struct map score, struct map delta, 
         double d[4];
         for (int k = 0; k < 4; k++) {
             box[k] = anchors[a][k] + 16 * (k % 2 ? y : x);
-            d[k] = at(delta, 4 * a + k, y, x);
+            d[k] = map_at(delta, 4 * a + k, y, x);
         }
         struct proposal *q = &all[n];
         move(box, d, width, height, q->box);
-        q->score = 1 / (1 + exp(at(score, a, y, x) - at(score, 6 + a, y, x)));
+        q->score = 1 / (1 + exp(map_at(score, a, y, x) - map_at(score, 6 + a, y, x)));
         q->index = n;
         n += q->box[2] - q->box[0] + 1 >= 8 * scale && q->box[3] - q->box[1] + 1 >= 8 * scale;
     }
@@ -255,55 +178,13 @@ static struct map pool_roi(struct map x, const double *box, int side)
         for (int r = py * h / side; r < (py * h + h + side - 1) / side; r++) {
             for (int c = px * w / side; c < (px * w + w + side - 1) / side; c++) {
                 if (top + r >= 0 && top + r < x.h && left + c >= 0 && left + c < x.w) {
-                    best = fmax(best, at(x, i / side / side, top + r, left + c));
+                    best = fmax(best, map_at(x, i / side / side, top + r, left + c));
                 }
             }
         }
         y.v[i] = best > -INFINITY ? best : 0;
     }
     return y;
-}
-
-static double *full(const struct safetensors *st, const char *layer, const double *x, int *outputs)
-{
-    const struct safetensors_tensor *t;
-    const struct safetensors_tensor *u;
-    const float *w = weight(st, layer, "weight", &t);
-    const float *bias = weight(st, layer, "bias", &u);
-    const int in = (int)t->shape[1];
-    *outputs = (int)t->shape[0];
-    double *y = keep((size_t)*outputs, sizeof *y);
-    for (int o = 0; o < *outputs; o++) {
-        y[o] = (double)bias[o];
-        for (int i = 0; i < in; i++) {
-            y[o] += (double)w[o * in + i] * x[i];
-        }
-    }
-    return y;
-}
-
-static void softmax(double *x, int n)
-{
-    double sum = 0;
-    double top = -INFINITY;
-    for (int i = 0; i < n; i++) {
-        top = fmax(top, x[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        sum += x[i] = exp(x[i] - top);
-    }
-    for (int i = 0; i < n; i++) {
-        x[i] /= sum;
-    }
-}
-
-static int best_of(const double *x, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++) {
-        best = x[i] > x[best] ? i : best;
-    }
-    return best;
 }
 
 struct roi {
@@ -325,7 +206,7 @@ static int by_conf(const void *a, const void *b)
 static void rate(struct roi *roi, int n, int classes)
 {
     for (int c = 1; c < classes; c++) {
-        struct proposal *order = keep((size_t)n, sizeof *order);
+        struct proposal *order = reference_keep((size_t)n, sizeof *order);
         for (int i = 0; i < n; i++) {
             order[i] = (struct proposal){.score = roi[i].prob[c], .index = i};
         }
@@ -354,40 +235,28 @@ static void describe(const struct c4_plan *p, const struct safetensors *st, cons
     memcpy(out->features + i * out->dim, roi->feature, (size_t)out->dim * sizeof(double));
     memcpy(out->prob + i * out->classes, roi->prob, (size_t)out->classes * sizeof(double));
     out->conf[i] = roi->conf;
-    out->object_id[i] = best_of(roi->prob + 1, out->classes - 1);
-    const double *deltas = full(st, "bbox_pred", roi->feature, &n);
+    out->object_id[i] = reference_best(roi->prob + 1, out->classes - 1);
+    const double *deltas = reference_full(st, "bbox_pred", roi->feature, &n);
     move(roi->box, deltas + 4 * (out->object_id[i] + 1), width, height, out->refined + 4 * i);
     if (p->attributes) {
         const struct safetensors_tensor *t;
-        const float *embedding = weight(st, "cls_embedding", "weight", &t);
+        const float *embedding = reference_weight(st, "cls_embedding", "weight", &t);
         const int extra = (int)t->shape[1];
-        double *joined = keep((size_t)(out->dim + extra), sizeof *joined);
+        double *joined = reference_keep((size_t)(out->dim + extra), sizeof *joined);
         memcpy(joined, roi->feature, (size_t)out->dim * sizeof *joined);
         for (int k = 0; k < extra; k++) {
-            joined[out->dim + k] = (double)embedding[best_of(roi->prob, out->classes) * extra + k];
+            joined[out->dim + k] =
+                (double)embedding[reference_best(roi->prob, out->classes) * extra + k];
         }
-        double *hidden = full(st, "fc_attr", joined, &n);
+        double *hidden = reference_full(st, "fc_attr", joined, &n);
         for (int k = 0; k < n; k++) {
             hidden[k] = fmax(0, hidden[k]);
         }
-        double *score = full(st, "attr_score", hidden, &n);
-        softmax(score, n);
-        out->attr_id[i] = best_of(score + 1, n - 1);
+        double *score = reference_full(st, "attr_score", hidden, &n);
+        reference_softmax(score, n);
+        out->attr_id[i] = reference_best(score + 1, n - 1);
         out->attr_conf[i] = score[1 + out->attr_id[i]];
     }
-}
-
-static void allocate(struct reference_regions *out)
-{
-    const size_t n = (size_t)out->n + 1;
-    out->boxes = calloc(4 * n, sizeof(double));
-    out->refined = calloc(4 * n, sizeof(double));
-    out->conf = calloc(n, sizeof(double));
-    out->attr_conf = calloc(n, sizeof(double));
-    out->object_id = calloc(n, sizeof(int));
-    out->attr_id = calloc(n, sizeof(int));
-    out->features = calloc(n * (size_t)out->dim, sizeof(double));
-    out->prob = calloc(n * (size_t)out->classes, sizeof(double));
 }
 
 void reference_c4(const struct c4_plan *p, const struct safetensors *st, const uint8_t *rgb,
@@ -397,26 +266,26 @@ void reference_c4(const struct c4_plan *p, const struct safetensors *st, const u
     struct map x = input_of(p, rgb, width, height, &scale);
     const int net_width = x.w;
     const int net_height = x.h;
-    x = pool1(p, convolve(st, "conv1", x, 2, 3, 1, 1));
+    x = pool1(p, map_convolve(st, "conv1", x, 2, 3, 1, 1));
     x = stage(p, st, 2, x, 1, 1);
     x = stage(p, st, 3, x, 2, 1);
     x = stage(p, st, 4, x, 2, 1);
-    const struct map hidden = convolve(st, "rpn_conv/3x3", x, 1, 1, 1, 1);
-    struct proposal *proposal = keep((size_t)p->post_nms, sizeof *proposal);
-    const int n = propose(p, convolve(st, "rpn_cls_score", hidden, 1, 0, 1, 0),
-                          convolve(st, "rpn_bbox_pred", hidden, 1, 0, 1, 0), net_width, net_height,
-                          scale, proposal);
-    struct roi *roi = keep((size_t)n, sizeof *roi);
+    const struct map hidden = map_convolve(st, "rpn_conv/3x3", x, 1, 1, 1, 1);
+    struct proposal *proposal = reference_keep((size_t)p->post_nms, sizeof *proposal);
+    const int n = propose(p, map_convolve(st, "rpn_cls_score", hidden, 1, 0, 1, 0),
+                          map_convolve(st, "rpn_bbox_pred", hidden, 1, 0, 1, 0), net_width,
+                          net_height, scale, proposal);
+    struct roi *roi = reference_keep((size_t)n, sizeof *roi);
     for (int i = 0; i < n; i++) {
         const struct map y =
             stage(p, st, 5, pool_roi(x, proposal[i].box, p->roi), 1, p->res5_dilation);
-        roi[i] = (struct roi){.index = i, .feature = keep((size_t)y.c, sizeof(double))};
+        roi[i] = (struct roi){.index = i, .feature = reference_keep((size_t)y.c, sizeof(double))};
         out->dim = y.c;
         for (int v = 0; v < y.c * y.h * y.w; v++) {
             roi[i].feature[v / y.h / y.w] += y.v[v] / (y.h * y.w);
         }
-        roi[i].prob = full(st, "cls_score", roi[i].feature, &out->classes);
-        softmax(roi[i].prob, out->classes);
+        roi[i].prob = reference_full(st, "cls_score", roi[i].feature, &out->classes);
+        reference_softmax(roi[i].prob, out->classes);
         for (int k = 0; k < 4; k++) {
             roi[i].box[k] = proposal[i].box[k] / scale;
         }
@@ -430,21 +299,9 @@ void reference_c4(const struct c4_plan *p, const struct safetensors *st, const u
     count = count < p->min_boxes ? p->min_boxes : count;
     count = count > p->max_boxes ? p->max_boxes : count;
     out->n = count > n ? n : count;
-    allocate(out);
+    reference_regions_allocate(out);
     for (int i = 0; i < out->n; i++) {
         describe(p, st, &roi[i], width, height, i, out);
     }
-    free_held();
-}
-
-void reference_regions_release(struct reference_regions *r)
-{
-    free(r->boxes);
-    free(r->refined);
-    free(r->conf);
-    free(r->attr_conf);
-    free(r->object_id);
-    free(r->attr_id);
-    free(r->features);
-    free(r->prob);
+    reference_free();
 }

@@ -7,72 +7,6 @@
 #include "detector_fixture.h"
 #include "reference_c4.h"
 
-/* Smooth random blobs: an image whose features differ from place to place. */
-static uint8_t *random_image(uint64_t seed, int width, int height)
-{
-    struct dice d = {.seed = seed};
-    uint8_t *rgb = malloc(3 * (size_t)width * height);
-    float wave[3][8][4];
-    for (int i = 0; i < 3 * 8; i++) {
-        wave[i / 8][i % 8][0] = dice_between(&d, -0.3f, 0.3f);
-        wave[i / 8][i % 8][1] = dice_between(&d, -0.3f, 0.3f);
-        wave[i / 8][i % 8][2] = dice_between(&d, 0, 6.28f);
-        wave[i / 8][i % 8][3] = dice_between(&d, 0, 40);
-    }
-    for (int i = 0; i < 3 * width * height; i++) {
-        float v = 128;
-        for (int k = 0; k < 8; k++) {
-            const float *f = wave[i % 3][k];
-            v += f[3] * sinf(f[0] * (float)(i / 3 % width) + f[1] * (float)(i / 3 / width) + f[2]);
-        }
-        rgb[i] = (uint8_t)fminf(fmaxf(v, 0), 255);
-    }
-    return rgb;
-}
-
-static double largest(const double *x, int n)
-{
-    double best = 0;
-    for (int i = 0; i < n; i++) {
-        best = fmax(best, fabs(x[i]));
-    }
-    return best;
-}
-
-static void expect_close(const char *what, const float *got, const double *want, int n,
-                         double within)
-{
-    for (int i = 0; i < n; i++) {
-        cr_assert_lt(fabs((double)got[i] - want[i]), within, "%s[%d] is %g, not %g", what, i,
-                     (double)got[i], want[i]);
-    }
-}
-
-static void compare(const struct detections *got, const struct reference_regions *want)
-{
-    cr_assert_eq(got->n, (uint32_t)want->n, "%u regions, not %d", got->n, want->n);
-    cr_assert_eq(got->dim, (uint32_t)want->dim);
-    cr_assert_eq(got->classes, (uint32_t)want->classes);
-    const int n = want->n;
-    expect_close("boxes", got->boxes, want->boxes, 4 * n, 0.01);
-    expect_close("refined", got->refined_boxes, want->refined, 4 * n, 0.01);
-    expect_close("conf", got->conf, want->conf, n, 1e-5);
-    expect_close("soft labels", got->soft_labels, want->prob, n * want->classes, 1e-5);
-    expect_close("features", got->features, want->features, n * want->dim,
-                 1e-5 * largest(want->features, n * want->dim));
-    for (int i = 0; i < n; i++) {
-        cr_assert_eq(got->object_id[i], want->object_id[i]);
-        cr_assert_float_eq((double)got->object_conf[i],
-                           want->prob[i * want->classes + 1 + want->object_id[i]], 1e-5);
-    }
-    if (got->attr_id) {
-        expect_close("attributes", got->attr_conf, want->attr_conf, n, 1e-5);
-        for (int i = 0; i < n; i++) {
-            cr_assert_eq(got->attr_id[i], want->attr_id[i]);
-        }
-    }
-}
-
 static void check_graph(const struct c4_plan *plan, int width, int height)
 {
     struct scratch_file f;
@@ -91,7 +25,7 @@ static void check_graph(const struct c4_plan *plan, int width, int height)
     cr_assert_eq(detector_detect(det, session, &image, NULL, &got), 0, "%s", err_text());
     reference_c4(plan, weights, rgb, width, height, &want);
     cr_assert_gt(want.n, 2, "a test of %d regions shows little", want.n);
-    compare(&got, &want);
+    reference_regions_expect(&got, &want);
     reference_regions_release(&want);
     free(rgb);
     safetensors_close(weights);

@@ -8,10 +8,12 @@
 #include "common/socket.h"
 #include "common/wire.h"
 #include "recipes/order.h"
+#include "recipes/uniter.h"
 #include "shards/corpus.h"
 #include "shards/feed_cells.h"
 #include "shards/feed_client.h"
 #include "shards/feed_message.h"
+#include "shards/feed_selection.h"
 #include "shards/feed_server.h"
 #include "shards/pairmill.h"
 #include "tests/unit/corpora.h"
@@ -24,6 +26,7 @@
 struct feed {
     char dir[TEMPDIR_MAX];
     char address[128];
+    const char *recipe; /* that clients ask for */
     void *zmq;
     struct feed_server *server;
     struct feed_server_counts counts; /* read after stop_feed() */
@@ -62,7 +65,7 @@ static void stop_feed(struct feed *f)
 
 static void make_feed(struct feed *f, struct corpus_shape shape)
 {
-    *f = (struct feed){0};
+    *f = (struct feed){.recipe = "uniter"};
     tempdir_make(f->dir);
     make_corpus(f->dir, shape);
     snprintf(f->address, sizeof f->address, "ipc://%s/feed", f->dir);
@@ -111,7 +114,7 @@ static struct feed_client_options client_options(const struct feed *f, uint64_t 
 {
     return (struct feed_client_options){
         .address = f->address,
-        .recipe = "uniter",
+        .recipe = f->recipe,
         .seed = 7,
         .epoch = 3,
         .start = start,
@@ -183,6 +186,61 @@ Test(feed, ranks_together_see_each_pair_exactly_once_whatever_the_world)
     }
     free(one);
     end_feed(&f);
+}
+
+/* One position's sample by the recipe itself, from the corpus. */
+static uint64_t hash_directly(struct corpus *corpus, const struct feed_selection *selection,
+                              const struct order *order, uint64_t position)
+{
+    const struct recipe_context c = feed_selection_context(selection, 7);
+    const uint32_t index = selection->pair[order_at(order, position)];
+    const struct recipe_place place = {
+        3, position, selection->medium_number[corpus_pair(corpus, index)->medium]};
+    struct pair_record pair;
+    struct visual_record visual;
+    struct plan plan;
+    struct sample s;
+    struct buf pair_bytes;
+    struct buf visual_bytes;
+    sample_init(&s, 1 << 28);
+    buf_init(&pair_bytes, CODEC_MAX_RECORD);
+    buf_init(&visual_bytes, CODEC_MAX_RECORD);
+    OK(corpus_read_pair(corpus, index, &pair_bytes, &pair));
+    OK(recipe_plan(&c, &place, &pair, &plan));
+    OK(corpus_read_visual(corpus, selection->medium[plan.medium], &visual_bytes, &visual));
+    OK(recipe_materialise(&c, &pair, &visual, &plan, &s));
+    const uint64_t hash = hash_sample(&s);
+    sample_release(&s);
+    buf_release(&pair_bytes);
+    buf_release(&visual_bytes);
+    return hash;
+}
+
+Test(feed, every_recipes_samples_are_those_that_the_recipe_makes_of_the_records)
+{
+    for (size_t i = 0; recipes[i]; i++) {
+        struct feed f;
+        struct corpus *corpus = NULL;
+        struct feed_selection selection;
+        struct order order;
+        struct seen *seen = seen_new();
+        make_feed(&f, small);
+        f.recipe = recipes[i]->name;
+        run_rank(&f, 0, 0, 1, UINT64_MAX, seen);
+        stop_feed(&f); /* a process opens a shard once */
+        OK(corpus_open(f.dir, CORPUS_QUIET, &corpus));
+        OK(feed_selection_init(&selection, corpus, f.recipe, NULL));
+        OK(order_init(&order, 7, 3, selection.pairs));
+        cr_assert_eq(selection.pairs, 200);
+        for (uint64_t p = 0; p < 200; p++) {
+            cr_assert_eq(hash_directly(corpus, &selection, &order, p), seen->hash[p],
+                         "position %llu of %s", (unsigned long long)p, f.recipe);
+        }
+        feed_selection_release(&selection);
+        corpus_close(corpus);
+        tempdir_remove(f.dir);
+        free(seen);
+    }
 }
 
 Test(feed, a_run_resumed_anywhere_by_any_world_goes_on_identically)
@@ -439,6 +497,47 @@ Test(feed, malformed_messages_are_answered_and_counted_and_serving_goes_on)
     cr_assert_eq(f.counts.refused, 5);
 }
 
+/* ---- plans as bytes ---- */
+
+/* What a client reads of a message with this plan alone. */
+static int read_back(const struct plan *plan, struct feed_sample *out)
+{
+    static const char pair[8] = "a pair";
+    struct feed_writer w = {0};
+    struct feed_reader r = {0};
+    struct wire_in in = {0};
+    const struct view *frames = NULL;
+    feed_writer_begin(&w);
+    feed_writer_add(&w, plan, view_of(pair, sizeof pair), view_str("a visual"));
+    OK(feed_writer_end(&w, &frames, &in.payload_count));
+    memcpy(in.payload, frames, in.payload_count * sizeof *frames);
+    OK(feed_reader_init(&r, &in));
+    const int rc = feed_reader_sample(&r, 0, &recipe_uniter, out);
+    feed_reader_release(&r);
+    feed_writer_release(&w);
+    return rc;
+}
+
+Test(feed, a_plan_comes_back_as_it_was_sent)
+{
+    struct plan plan = {.position = 7, .epoch = 2, .task = 1, .match = 1, .tokens = 5};
+    memcpy(plan.token_op, (const uint8_t[]){0, MASK_RANDOM, MASK_HIDE, 0, MASK_KEEP}, 5);
+    memcpy(plan.token_for, (const uint8_t[]){0, 4, 4, 0, 2}, 5);
+    plan.token_random[1] = 1234567;
+    struct feed_sample got;
+    OK(read_back(&plan, &got));
+    plan.medium = got.plan.medium; /* a number of the server's */
+    cr_assert_eq(memcmp(&plan, &got.plan, sizeof plan), 0);
+}
+
+Test(feed, a_plan_with_a_task_that_there_is_not_is_refused)
+{
+    struct plan plan = {.tokens = 2, .token_for = {0, 5}};
+    struct feed_sample got;
+    cr_assert_eq(read_back(&plan, &got), E_PEER);
+    cr_assert_not_null(strstr(err_text(), "task 5"), "%s", err_text());
+}
+
 /* ---- the library ---- */
 
 static struct pairmill_options library_options(const struct feed *f, uint32_t rank, uint32_t world)
@@ -555,6 +654,74 @@ Test(pairmill, a_run_goes_on_from_a_batchs_next)
         pairmill_feed_close(feed);
     }
     end_feed(&f);
+}
+
+/* What a trainer of ERNIE-ViL relies on: shapes that agree, and masks that tell padding. */
+static void check_ernievil_batch(const struct pairmill_batch *b)
+{
+    const struct pairmill_array *ids = find_array(b, "src_ids");
+    const struct pairmill_array *text = find_array(b, "src_masks");
+    const struct pairmill_array *image = find_array(b, "image_mask");
+    const struct pairmill_array *loc = find_array(b, "image_loc");
+    const struct pairmill_array *why = find_array(b, "mask_task");
+    cr_assert_eq(find_array(b, "image_embeddings")->shape[2], 16);
+    cr_assert(loc->shape[0] == b->size && loc->shape[2] == 5);
+    for (uint32_t i = 0; i < b->size; i++) {
+        const int32_t *id = (const int32_t *)ids->data + i * ids->shape[1];
+        const float *whole = (const float *)loc->data + i * loc->shape[1] * 5;
+        uint32_t rows = 0;
+        for (uint64_t t = 0; t < ids->shape[1]; t++) {
+            const float mask = ((const float *)text->data)[i * text->shape[1] + t];
+            const int32_t task = ((const int32_t *)why->data)[i * why->shape[1] + t];
+            cr_assert_eq(mask != 0, id[t] != 0);
+            cr_assert(task >= 0 && task < 5 && (mask != 0 || task == 0));
+        }
+        for (uint64_t r = 0; r < image->shape[1]; r++) {
+            rows += ((const float *)image->data)[i * image->shape[1] + r] != 0;
+        }
+        cr_assert_eq(rows, 12u); /* of 12 regions, those above 0.2, and the whole image */
+        cr_assert(whole[0] == 0 && whole[2] == 1 && whole[4] == 1);
+    }
+}
+
+Test(pairmill, ernievil_batches_hold_each_pair_once_with_words_masked_for_their_nodes)
+{
+    struct feed f;
+    make_feed(&f, small);
+    unsigned seen = 0;
+    unsigned tasks = 0;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        struct pairmill_options o = library_options(&f, rank, 2);
+        o.recipe = "ernievil";
+        o.options = "task_block=16,object_rate=0.5";
+        struct pairmill_feed *feed = NULL;
+        struct pairmill_batch *b = NULL;
+        OK(pairmill_feed_open(&o, &feed));
+        int rc;
+        while ((rc = pairmill_feed_next(feed, &b)) == 1) {
+            const struct pairmill_array *why = find_array(b, "mask_task");
+            check_ernievil_batch(b);
+            for (uint64_t k = 0; k < why->shape[0] * why->shape[1]; k++) {
+                tasks |= 1u << ((const int32_t *)why->data)[k];
+            }
+            seen += b->size;
+            pairmill_batch_release(b);
+        }
+        cr_assert_eq(rc, 0, "%s", pairmill_error());
+        pairmill_feed_close(feed);
+    }
+    cr_assert_eq(seen, 200);
+    cr_assert_eq(tasks, 0xfu); /* none, mlm, object, attribute: the texts' graphs say no relation */
+    end_feed(&f);
+}
+
+Test(pairmill, tells_the_tasks_of_a_recipe)
+{
+    cr_assert_str_eq(pairmill_recipe_task("uniter", 0), "itm");
+    cr_assert_str_eq(pairmill_recipe_task("uniter", 4), "mrc");
+    cr_assert_null(pairmill_recipe_task("uniter", 5));
+    cr_assert_str_eq(pairmill_recipe_task("ernievil", 4), "relation");
+    cr_assert_null(pairmill_recipe_task("no such recipe", 0));
 }
 
 Test(pairmill, batches_outlive_their_feed)

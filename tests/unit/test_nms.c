@@ -15,8 +15,9 @@ static void random_boxes(struct dice *d, struct box *box, size_t n)
     }
 }
 
-/* cpu_nms.pyx as it stands: every kept box suppresses all later ones it overlaps. */
-static size_t reference_nms(const struct box *box, size_t n, float threshold, uint32_t *kept)
+/* cpu_nms.pyx as it stands: every kept box suppresses all later ones of its group it overlaps. */
+static size_t reference_nms(const struct box *box, const uint16_t *group, size_t n, float threshold,
+                            uint32_t *kept)
 {
     bool *suppressed = calloc(n + 1, sizeof *suppressed);
     size_t count = 0;
@@ -26,26 +27,43 @@ static size_t reference_nms(const struct box *box, size_t n, float threshold, ui
         }
         kept[count++] = (uint32_t)i;
         for (size_t j = i + 1; j < n; j++) {
-            suppressed[j] = suppressed[j] || box_iou(box[i], box[j], 1) >= threshold;
+            const bool strangers = group && group[i] != group[j];
+            suppressed[j] =
+                suppressed[j] || (!strangers && box_iou(box[i], box[j], 1) >= threshold);
         }
     }
     free(suppressed);
     return count;
 }
 
-Test(nms, sorted_keeps_what_the_reference_keeps)
+/* 0, 1, 2, ... */
+static void in_order(uint32_t *order, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (uint32_t)i;
+    }
+}
+
+Test(nms, keeps_what_the_reference_keeps)
 {
     struct dice dice = {.seed = 1};
-    for (int trial = 0; trial < 100; trial++) {
+    for (int trial = 0; trial < 200; trial++) {
         struct box box[150];
+        uint16_t group[150];
+        uint32_t order[150];
         uint32_t want[150];
         uint32_t got[150];
         const size_t n = (size_t)dice_int(&dice, 0, 150);
         const size_t limit = (size_t)dice_int(&dice, 1, 150);
+        const uint16_t *groups = trial % 2 ? group : NULL;
         random_boxes(&dice, box, n);
-        size_t count = reference_nms(box, n, 0.5f, want);
+        for (size_t i = 0; i < n; i++) {
+            group[i] = (uint16_t)dice_int(&dice, 0, 3);
+        }
+        in_order(order, n);
+        size_t count = reference_nms(box, groups, n, 0.5f, want);
         count = count < limit ? count : limit;
-        cr_assert_eq(nms_sorted(box, n, 0.5f, 1, limit, got), count);
+        cr_assert_eq(nms_ordered(box, groups, order, n, 0.5f, 1, limit, got), count);
         cr_assert_arr_eq(got, want, count * sizeof *got);
     }
 }
@@ -53,9 +71,10 @@ Test(nms, sorted_keeps_what_the_reference_keeps)
 Test(nms, an_overlap_of_exactly_the_threshold_suppresses)
 {
     const struct box box[2] = {{0, 0, 9, 9}, {0, 0, 9, 4}}; /* 50 of 100 pixels */
+    const uint32_t order[2] = {0, 1};
     uint32_t kept[2];
-    cr_assert_eq(nms_sorted(box, 2, 0.5f, 1, 2, kept), 1);
-    cr_assert_eq(nms_sorted(box, 2, 0.5001f, 1, 2, kept), 2);
+    cr_assert_eq(nms_ordered(box, NULL, order, 2, 0.5f, 1, 2, kept), 1);
+    cr_assert_eq(nms_ordered(box, NULL, order, 2, above(0.5), 1, 2, kept), 2);
 }
 
 Test(nms, by_matrix_keeps_what_the_reference_keeps_in_any_order)
@@ -82,7 +101,7 @@ Test(nms, by_matrix_keeps_what_the_reference_keeps_in_any_order)
         for (size_t i = 0; i < n; i++) {
             ordered[i] = box[order[i]];
         }
-        const size_t count = reference_nms(ordered, n, 0.3f, want);
+        const size_t count = reference_nms(ordered, NULL, n, 0.3f, want);
         size_t survivors = 0;
         for (size_t i = 0; i < n; i++) {
             survivors += alive[i / 64] >> (i % 64) & 1;

@@ -79,6 +79,128 @@ Test(max_pool, has_the_side_that_caffe_and_torch_give)
     cr_assert_eq(max_pool_side(&torch, 1), 1);
 }
 
+/* The largest value of a window that may reach over the clip's ends. */
+static float clip_window_max(const struct tensor *x, const int frames[2], const int range[4], int c)
+{
+    float best = -INFINITY;
+    for (int n = frames[0]; n < frames[1]; n++) {
+        if (n >= 0 && n < x->n) {
+            best = fmaxf(best, window_max(x, n, range, c));
+        }
+    }
+    return best;
+}
+
+static void check_clip_pool(const struct max_pool *p, struct dice *dice)
+{
+    struct bench b;
+    bench_init(&b);
+    const struct tensor x =
+        random_tensor(dice, dice_int(dice, p->taps, 12), dice_int(dice, p->kernel, 12),
+                      dice_int(dice, p->kernel, 12), dice_int(dice, 1, 5));
+    const struct tensor y = max_pool_run(p, &b.pass, &x);
+    cr_assert_eq(y.n, max_pool_frames(p, x.n));
+    for (int i = 0; i < y.n * y.h * y.w; i++) {
+        const int first = i / y.w / y.h * p->tap_stride - p->tap_pad;
+        const int top = i / y.w % y.h * p->stride - p->pad;
+        const int left = i % y.w * p->stride - p->pad;
+        const int frames[2] = {first, first + p->taps};
+        const int range[4] = {top, top + p->kernel, left, left + p->kernel};
+        for (int c = 0; c < y.c; c++) {
+            cr_assert_eq(y.p[i * y.c + c], clip_window_max(&x, frames, range, c));
+        }
+    }
+    free(x.p);
+    bench_release(&b);
+}
+
+Test(max_pool, over_frames_equals_its_definition)
+{
+    struct dice dice = {.seed = 4};
+    for (int i = 0; i < 80; i++) {
+        struct max_pool p = {.name = "pool", .kernel = dice_int(&dice, 1, 3), .ceil = i % 2};
+        p.stride = dice_int(&dice, 1, 2);
+        p.taps = dice_int(&dice, 1, 3);
+        p.tap_stride = dice_int(&dice, 1, 2);
+        p.pad = p.kernel / 2 * dice_int(&dice, 0, 1);
+        p.tap_pad = p.taps / 2 * dice_int(&dice, 0, 1);
+        p.extra = p.kernel > p.stride && !p.pad;
+        p.tap_extra = p.taps > p.tap_stride && !p.tap_pad;
+        check_clip_pool(&p, &dice);
+    }
+}
+
+/* Sizes printed by torch's MaxPool3d, and by ConstantPad3d with it and ceil_mode for the last. */
+Test(max_pool, of_frames_has_the_length_that_torch_gives)
+{
+    const struct max_pool padded = {
+        .kernel = 3, .stride = 2, .pad = 1, .taps = 3, .tap_stride = 2, .tap_pad = 1};
+    const struct max_pool plain = {.kernel = 2, .stride = 2, .taps = 2, .tap_stride = 2};
+    const struct max_pool behind = {.kernel = 3,
+                                    .stride = 2,
+                                    .extra = 1,
+                                    .ceil = true,
+                                    .taps = 3,
+                                    .tap_stride = 2,
+                                    .tap_extra = 1};
+    const struct max_pool plane = {.kernel = 3, .stride = 2, .pad = 1};
+    cr_assert_eq(max_pool_frames(&padded, 8), 4);
+    cr_assert_eq(max_pool_frames(&padded, 7), 4);
+    cr_assert_eq(max_pool_frames(&padded, 1), 1);
+    cr_assert_eq(max_pool_frames(&plain, 7), 3);
+    cr_assert_eq(max_pool_frames(&plain, 1), 0);
+    cr_assert_eq(max_pool_side(&behind, 56), 28);
+    cr_assert_eq(max_pool_side(&behind, 57), 29);
+    cr_assert_eq(max_pool_frames(&behind, 1), 1);
+    cr_assert_eq(max_pool_frames(&behind, 2), 1);
+    cr_assert_eq(max_pool_frames(&plane, 5), 5);
+}
+
+/* The mean over all outputs of an average pooling with stride 1. */
+static double mean_of_windows(const struct tensor *x, int taps, int kernel, int c)
+{
+    double sum = 0;
+    int count = 0;
+    for (int n = 0; n + taps <= x->n; n++) {
+        for (int y = 0; y + kernel <= x->h; y++) {
+            for (int z = 0; z + kernel <= x->w; z++) {
+                for (int a = 0; a < taps * kernel * kernel; a++) {
+                    sum += (double)tensor_at(x, n + a / kernel / kernel, y + a / kernel % kernel,
+                                             z + a % kernel)[c];
+                    count++;
+                }
+            }
+        }
+    }
+    return sum / count;
+}
+
+Test(clip_average, is_the_mean_of_its_windows)
+{
+    struct dice dice = {.seed = 6};
+    for (int i = 0; i < 60; i++) {
+        struct bench b;
+        bench_init(&b);
+        const struct tensor x = random_tensor(&dice, dice_int(&dice, 1, 6), dice_int(&dice, 1, 9),
+                                              dice_int(&dice, 1, 9), dice_int(&dice, 1, 20));
+        const int taps = dice_int(&dice, 1, x.n);
+        const int kernel = dice_int(&dice, 1, x.h < x.w ? x.h : x.w);
+        float got[20];
+        clip_average(&b.pass, "mean", &x, taps, kernel, got);
+        for (int c = 0; c < x.c; c++) {
+            cr_assert_float_eq((double)got[c], mean_of_windows(&x, taps, kernel, c), 1e-6);
+        }
+        clip_average(&b.pass, "mean", &x, 0, 0, got);
+        double all = 0;
+        for (size_t j = 0; j < tensor_pixels(&x); j++) {
+            all += (double)x.p[j * (size_t)x.c];
+        }
+        cr_assert_float_eq((double)got[0], all / (double)tensor_pixels(&x), 1e-6);
+        free(x.p);
+        bench_release(&b);
+    }
+}
+
 Test(average_pool, is_the_mean_of_each_images_pixels)
 {
     struct dice dice = {.seed = 2};

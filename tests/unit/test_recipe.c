@@ -8,8 +8,10 @@ Test(recipe, is_found_by_name)
     const struct recipe *r = NULL;
     cr_assert_eq(recipe_find("uniter", &r), 0);
     cr_assert_str_eq(r->name, "uniter");
+    cr_assert_eq(recipe_find("ernievil", &r), 0);
+    cr_assert_str_eq(r->name, "ernievil");
     cr_assert_eq(recipe_find("bert", &r), E_ARG);
-    cr_assert(strstr(err_text(), "bert") && strstr(err_text(), "uniter"));
+    cr_assert(strstr(err_text(), "bert") && strstr(err_text(), "uniter, ernievil"));
 }
 
 Test(recipe, numbers_and_names_are_unique)
@@ -21,6 +23,19 @@ Test(recipe, numbers_and_names_are_unique)
             cr_assert_neq(recipes[i]->number, recipes[k]->number);
             cr_assert_str_neq(recipes[i]->name, recipes[k]->name);
         }
+    }
+}
+
+/* What draws tasks, and who asks for one task only, relies on it. */
+Test(recipe, options_begin_with_the_tasks_weights_and_their_block)
+{
+    for (size_t i = 0; recipes[i]; i++) {
+        const uint32_t tasks = recipe_task_count(recipes[i]);
+        cr_assert_lt(tasks, recipes[i]->option_count);
+        for (uint32_t t = 0; t < tasks; t++) {
+            cr_assert_str_eq(recipes[i]->options[t].name, recipes[i]->tasks[t]);
+        }
+        cr_assert_str_eq(recipes[i]->options[tasks].name, "task_block");
     }
 }
 

@@ -285,12 +285,17 @@ Test(report_picture, keeps_labels_inside_and_apart)
 
 static const struct report_options options = {.recipe = "uniter", .seed = 3, .pairs = 4};
 
-static const char *page_of(const char *dir, struct buf *page)
+static const char *page_with(const char *dir, const struct report_options *o, struct buf *page)
 {
     buf_init(page, REPORT_PAGE_MAX);
-    OK(report_make(dir, &options, page));
+    OK(report_make(dir, o, page));
     OK(buf_terminate(page));
     return (const char *)page->p;
+}
+
+static const char *page_of(const char *dir, struct buf *page)
+{
+    return page_with(dir, &options, page);
 }
 
 static void expect_whole(const char *page)
@@ -463,6 +468,27 @@ Test(report, tells_the_account_and_why_pairs_are_in_quarantine)
     expect_has(p, "<b>1</b> quarantined. The account adds up");
     expect_has(p, "<code>E_NO_FILE</code>");
     expect_has(p, "cannot open /a&lt;b&gt;: no such file");
+    buf_release(&page);
+    tempdir_remove(dir);
+}
+
+/* Of each text's graph an object and an attribute can be masked. */
+Test(report, shows_a_joint_sample_with_what_each_word_is_masked_for)
+{
+    char dir[TEMPDIR_MAX];
+    struct buf page;
+    const struct report_options o = {.recipe = "ernievil", .seed = 4, .pairs = 4};
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){6, 3, 2, 12, 16, 1});
+    const char *p = page_with(dir, &o, &page);
+    expect_whole(p);
+    cr_assert_eq(count_of(p, "<article class=\"sample\">"), 1);
+    expect_has(p, "Scene graph prediction");
+    expect_has(p, " for mlm; label <b>");
+    cr_assert(strstr(p, " for object; label") || strstr(p, " for attribute; label"));
+    expect_has(p, "Asked for, region by region:");
+    expect_has(p, "Asked for: match <b>");
+    expect_has(p, "<code>image_loc</code> float32 (12, 5)");
     buf_release(&page);
     tempdir_remove(dir);
 }

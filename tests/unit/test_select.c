@@ -56,7 +56,7 @@ Test(select, chooses_what_generate_tsv_chooses)
         bench_init(&b);
         struct box box[MOST];
         float prob[MOST * CLASSES];
-        float conf[MOST];
+        struct rating rating[MOST];
         float want_conf[MOST];
         uint32_t order[MOST];
         uint32_t chosen[MOST];
@@ -72,11 +72,12 @@ Test(select, chooses_what_generate_tsv_chooses)
         }
         const int min = dice_int(&dice, 0, 20);
         const struct select_rule rule = {.class_nms = 0.3f,
+                                         .nms_plus = 1,
                                          .threshold = 0.375,
                                          .min_boxes = min,
                                          .max_boxes = dice_int(&dice, min > 0 ? min : 1, 40)};
         const size_t count =
-            select_regions(&rule, &b.pass, box, prob, n, MOST, CLASSES, chosen, conf);
+            select_regions(&rule, &b.pass, box, prob, n, MOST, CLASSES, chosen, rating);
         reference_conf(box, prob, n, 0.3f, want_conf);
         sort_falling(want_conf, n, order);
         size_t want = 0;
@@ -86,7 +87,11 @@ Test(select, chooses_what_generate_tsv_chooses)
         want = want < (size_t)min ? (size_t)min : want;
         want = want > (size_t)rule.max_boxes ? (size_t)rule.max_boxes : want;
         want = want > n ? n : want;
-        cr_assert_arr_eq(conf, want_conf, n * sizeof *conf);
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t c = rating[i].cls;
+            cr_assert_eq(rating[i].conf, want_conf[i]);
+            cr_assert_eq(rating[i].conf, c ? prob[i * CLASSES + c] : 0);
+        }
         cr_assert_eq(count, want);
         cr_assert_arr_eq(chosen, order, want * sizeof *chosen);
         bench_release(&b);
