@@ -96,7 +96,7 @@ enum { SMALL_WORD = 5 }; /* bytes of the longest of these */
 static int is_any_of(const struct word *w, const char *const words[], size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (words[i][0] == w->text.p[0] && is_word(w, words[i])) {
+        if (w->text.n > 0 && words[i][0] == w->text.p[0] && is_word(w, words[i])) {
             return 1;
         }
     }
@@ -104,25 +104,31 @@ static int is_any_of(const struct word *w, const char *const words[], size_t n)
 }
 #define IS_ANY_OF(word, words) is_any_of(word, words, sizeof(words) / sizeof *(words))
 
+static uint32_t count_english(const struct segment *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        n += IS_ANY_OF(word_at(s, (int)i), english_words) ? 1u : 0u;
+    }
+    return n;
+}
+
 /* Pronouns name no node and become noise; nonzero when the sentence is of another language. */
 static int read_small_words(struct segment *s)
 {
     uint32_t foreign = 0;
-    uint32_t english = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         struct word *w = &s->words[MARGIN + i];
-        if (w->text.n == 0 || w->text.n > SMALL_WORD || (w->flags & WORD_PUNCT)) {
+        if (w->text.n > SMALL_WORD || (w->flags & WORD_PUNCT)) {
             continue;
         }
-        if (IS_ANY_OF(w, english_words)) {
-            english++;
-        } else if (IS_ANY_OF(w, pronouns)) {
+        if (IS_ANY_OF(w, pronouns)) {
             w->flags |= WORD_NOISE;
-        } else {
+        } else if (!(w->flags & WORD_TRAINED)) {
             foreign += IS_ANY_OF(w, foreign_words) ? 1u : 0u;
         }
     }
-    return foreign > 1 && english == 0;
+    return foreign > 1 && count_english(s) == 0;
 }
 
 int segment_is_caption(struct segment *s)
