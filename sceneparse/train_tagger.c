@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 20 };
+enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 6 };
 
 /* ---- exact features ---- */
 
