@@ -200,9 +200,12 @@ static int object_beside(const struct segment *s, int r, int step)
 static void join_neighbours(struct segment *s)
 {
     for (uint32_t r = 0; r < s->span_count && s->relation_count < 4 * NODE_MAX; r++) {
+        if (s->spans[r].type != SG_RELATION || is_used(s, r)) {
+            continue;
+        }
         const int left = object_beside(s, (int)r, -1);
         const int right = object_beside(s, (int)r, 1);
-        if (s->spans[r].type == SG_RELATION && !is_used(s, r) && left >= 0 && right >= 0) {
+        if (left >= 0 && right >= 0) {
             s->relations[s->relation_count++] =
                 (struct relation_edge){(uint16_t)left, (uint16_t)right, (uint16_t)r, STRING_NONE};
         }
