@@ -59,11 +59,15 @@ void owner_features(const struct segment *s, int attribute, int owner, struct ke
     key_add3(k, 17, first[-1].form, last[1].form, place);
 }
 
-/* The owner with the highest score if that beats 0, no owner, and those close to it. */
+/* How far below "none" an owner may score if there is no better one: an attribute was found, and
+ * of something it must be said. */
+enum { OWNER_RESCUE = 2 * RANK_SCALE };
+
+/* The owner with the highest score and, if that beats 0, no owner, those close to it. */
 static void own(const struct sg_model *m, struct segment *s, int attribute)
 {
     int best = -1;
-    int best_score = 0;
+    int best_score = INT32_MIN / 2;
     int scores[NODE_MAX];
     for (uint32_t i = 0; i < s->span_count; i++) {
         scores[i] = INT32_MIN;
@@ -83,9 +87,10 @@ static void own(const struct sg_model *m, struct segment *s, int attribute)
             best_score = scores[i];
         }
     }
+    const int rescued = best_score <= 0 && best_score > -OWNER_RESCUE;
     for (int i = 0; i < (int)s->span_count; i++) {
-        if (scores[i] > 0 && scores[i] > best_score - SHARED_MARGIN &&
-            s->owner_count < 2 * NODE_MAX) {
+        const int owns = scores[i] > 0 && scores[i] > best_score - SHARED_MARGIN;
+        if ((owns || (rescued && i == best)) && s->owner_count < 2 * NODE_MAX) {
             s->owners[s->owner_count++] = (struct owner_edge){(uint16_t)attribute, (uint16_t)i};
         }
     }

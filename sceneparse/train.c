@@ -33,6 +33,10 @@ static int write_with_provenance(struct trainer *t)
             "lexicon: WordNet 3.0 (WordNet licence): parts of speech, exceptions, noun senses\n"
             "trained: %s by pairmill parse train\n",
             t->train_n, (unsigned long long)t->csv_hash, o->date ? o->date : "undated");
+    if (t->marked.n) {
+        fprintf(f, "marked: %u captions in the manner of the web, hash of the files %016llx\n",
+                t->marked.n, (unsigned long long)t->marked_hash);
+    }
     if (o->score || o->holdout) {
         score_left_out(t, f);
     }
@@ -54,6 +58,12 @@ static int run(struct trainer *t)
         return rc;
     }
     rc = examples_read(o->csv, &t->strings, &t->examples, &t->csv_hash);
+    if (rc) {
+        return rc;
+    }
+    for (int i = 0; i < o->captions_count && !rc; i++) {
+        rc = marked_read(o->captions[i], t);
+    }
     if (rc) {
         return rc;
     }
@@ -86,6 +96,7 @@ static int run(struct trainer *t)
 static void trainer_free(struct trainer *t)
 {
     examples_free(&t->examples);
+    examples_free(&t->marked);
     free(t->strings.p);
     free(t->strings.slots);
     free(t->lexemes);

@@ -3,6 +3,7 @@
  * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
  *
  *     train_csv.c      FACTUAL's CSV -> examples (caption and facts)
+ *     train_marked.c   captions with their nodes marked in place -> examples (caption and spans)
  *     train_lexicon.c  WordNet's files -> word and lemma tables
  *     train_align.c    facts -> spans of the caption's words
  *     train_names.c    what nodes are called, given their words
@@ -64,9 +65,12 @@ struct example {
 struct examples {
     struct example *e;
     uint32_t n;
-    char *texts[2]; /* the files, in which the captions stand */
+    char *texts[TRAIN_CAPTIONS_MAX]; /* the files, in which the captions stand */
     int text_count;
 };
+
+/* The file with a NUL behind it; the caller frees it. */
+int text_read(const char *path, char **out, size_t *n) SG_MUST_CHECK;
 
 /* Appends the file's rows; *hash becomes the XXH3 of its bytes. */
 int examples_read(const char *path, struct pool *pool, struct examples *out,
@@ -80,8 +84,10 @@ struct trainer {
     struct sg_model m; /* tables as far as they are built */
     struct pool strings;
     struct examples examples;
+    struct examples marked; /* spans alone: no labels, owners, edges */
     uint64_t csv_hash;
-    uint32_t train_n; /* examples from here on are for scoring alone */
+    uint64_t marked_hash; /* of all their files together */
+    uint32_t train_n;     /* examples from here on are for scoring alone */
     const struct train_options *options;
     struct segment *s; /* scratch */
     struct lexeme *lexemes;
@@ -90,6 +96,9 @@ struct trainer {
 int lexicon_build(struct trainer *t, const char *wordnet) SG_MUST_CHECK;
 /* Adds a class (1..255), WORD_TRAINED and how often training met it to a word. */
 void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class, uint32_t times);
+
+/* Appends captions with their nodes marked in place to t->marked. */
+int marked_read(const char *path, struct trainer *t) SG_MUST_CHECK;
 
 /* Whether example i takes no part in training. */
 int left_out(const struct trainer *t, uint32_t i);

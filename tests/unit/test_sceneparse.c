@@ -197,6 +197,25 @@ Test(sceneparse, what_is_no_caption_has_no_nodes)
     expect_nothing("all rights reserved 2019");
     expect_nothing("click here to download the file");
     expect_nothing("\xff\xfe\x80 \xc3 \xe2\x80");
+    expect_nothing("un hombre en la playa");
+    expect_nothing("Ein Mann mit einem Hund am Strand");
+    expect_nothing("une femme avec un chapeau");
+    expect_nothing("man-with-dog-on-beach");
+}
+
+Test(sceneparse, a_foreign_name_in_a_caption_is_no_other_language)
+{
+    cr_assert_gt(parse("a man by the rio de la plata")->node_count, 0);
+}
+
+Test(sceneparse, pronouns_are_no_nodes)
+{
+    const char *text = "she is holding a red cup";
+    const struct sg_graph *g = parse(text);
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        cr_assert_geq(g->nodes[i].beg, 3);
+    }
+    cr_assert(has_attribute(g, "cup", "red"));
 }
 
 Test(sceneparse, boilerplate_behind_a_caption_is_passed_over)
