@@ -169,8 +169,8 @@ static void rescue(struct segment *s)
             }
         }
         if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
-            s->relations[s->relation_count++] =
-                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] = (struct relation_edge){
+                best->subject, best->object, best->relation, best->label, best->score};
         }
     }
 }
@@ -197,7 +197,7 @@ static int object_beside(const struct segment *s, int r, int step)
 }
 
 /* Relation words that still have no place join the objects on their two sides. */
-static void join_neighbours(struct segment *s)
+void relations_rescue(struct segment *s)
 {
     for (uint32_t r = 0; r < s->span_count && s->relation_count < 4 * NODE_MAX; r++) {
         if (s->spans[r].type != SG_RELATION || is_used(s, r)) {
@@ -206,8 +206,8 @@ static void join_neighbours(struct segment *s)
         const int left = object_beside(s, (int)r, -1);
         const int right = object_beside(s, (int)r, 1);
         if (left >= 0 && right >= 0) {
-            s->relations[s->relation_count++] =
-                (struct relation_edge){(uint16_t)left, (uint16_t)right, (uint16_t)r, STRING_NONE};
+            s->relations[s->relation_count++] = (struct relation_edge){
+                (uint16_t)left, (uint16_t)right, (uint16_t)r, STRING_NONE, 0};
         }
     }
 }
@@ -230,10 +230,9 @@ void relations_run(const struct sg_model *m, struct segment *s)
             }
         }
         if (best) {
-            s->relations[s->relation_count++] =
-                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] = (struct relation_edge){
+                best->subject, best->object, best->relation, best->label, best_score};
         }
     }
     rescue(s);
-    join_neighbours(s);
 }

@@ -325,6 +325,9 @@ static void keep_best(struct pair *pair, const struct candidate *c)
     }
 }
 
+/* Relation words that fit two objects so badly that no label of theirs makes up for it. */
+enum { UNLIKELY = -3 * RANK_SCALE };
+
 /* Scores everything that may hold between two objects; "none" scores 0. */
 static void propose(const struct sg_model *m, const struct segment *s, struct pair *pair)
 {
@@ -342,6 +345,9 @@ static void propose(const struct sg_model *m, const struct segment *s, struct pa
             k.n = 0;
             relation_span_features(s, &c[i], &k);
             span_score = rank_score(&m->relation_rank, &k);
+        }
+        if (pair_score + span_score < UNLIKELY) {
+            continue;
         }
         k.n = 0;
         relation_label_features(s, &c[i], &k);

@@ -729,20 +729,31 @@ static void align(struct trainer *t, struct alignment *a, struct example *e)
     store(a, e);
 }
 
-void align_all(struct trainer *t)
+struct alignment *align_all(struct trainer *t)
 {
     struct alignment *a = xrealloc(NULL, 1, sizeof *a);
     memset(a, 0, sizeof *a);
     a->t = t;
     a->s = t->s;
-    for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < t->examples.n; i++) {
+    for (uint32_t i = 0; i < t->examples.n; i++) {
+        if (!left_out(t, i)) {
             align(t, a, &t->examples.e[i]);
         }
-        if (round == 0) {
-            learn_synonyms(a);
-        }
     }
+    learn_synonyms(a);
+    align_from(a, 0);
+    return a;
+}
+
+void align_from(struct alignment *a, uint32_t first)
+{
+    for (uint32_t i = first; i < a->t->examples.n; i++) {
+        align(a->t, a, &a->t->examples.e[i]);
+    }
+}
+
+void alignment_free(struct alignment *a)
+{
     free(a->synonyms);
     free(a->seen);
     free(a);

@@ -8,7 +8,9 @@
  *     train_align.c    facts -> spans of the caption's words
  *     train_names.c    what nodes are called, given their words
  *     train_tagger.c   the conditional random field
- *     train_rank.c     the two rankers
+ *     train_rank.c     a ranker's weights
+ *     train_links.c    the rankers of owners and relations
+ *     train_readings.c the ranker of readings
  *     train_write.c    the model file
  *     train.c          the order of it all
  */
@@ -88,6 +90,7 @@ struct trainer {
     uint64_t csv_hash;
     uint64_t marked_hash; /* of all their files together */
     uint32_t train_n;     /* examples from here on are for scoring alone */
+    uint32_t strings_n;   /* bytes of `strings` that the model needs */
     const struct train_options *options;
     struct segment *s; /* scratch */
     struct lexeme *lexemes;
@@ -105,7 +108,13 @@ int left_out(const struct trainer *t, uint32_t i);
 
 /* The example's words, analysed, into t->s. */
 void example_load(struct trainer *t, const struct example *e);
-void align_all(struct trainer *t);
+/* Aligns every example by what those that are not left out teach; the caller frees what it returns.
+ */
+struct alignment;
+struct alignment *align_all(struct trainer *t);
+/* Aligns examples that came since, from `first` on. */
+void align_from(struct alignment *a, uint32_t first);
+void alignment_free(struct alignment *a);
 void classes_build(struct trainer *t);
 void names_build(struct trainer *t);
 /* The label that training calls a span: its lemmas, if the names do not know better. */
@@ -113,11 +122,30 @@ void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32
 
 /* Trains on all examples but those of `fold` (of `folds`; -1: on all) into a packed table. */
 void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out);
-/* Tags every example by a tagger that did not see it: tags[example] -> bytes. */
-uint8_t **tagger_jackknife(struct trainer *t, int folds);
+/* An example's readings by a tagger that did not see it. */
+struct tagged {
+    uint32_t n;
+    struct reading *readings;
+};
+struct tagged *tagger_jackknife(struct trainer *t, int folds);
+void tagged_free(struct tagged *tagged, uint32_t n);
 
-void owners_train(struct trainer *t, uint8_t **tags);
-void relations_train(struct trainer *t, uint8_t **tags, int folds);
+/* Rankers that did not see the examples of one fold: examples i with i % folds == fold. */
+struct link_fold {
+    struct rank_table owners;
+    struct rank_table relations;
+};
+/* Which places of subject, object and relation words occur often enough to be candidates. */
+void places_build(struct trainer *t, const struct tagged *tagged);
+/* Fit to all examples but those of a fold (-1: to all). */
+struct rank_table owners_fit(struct trainer *t, const struct tagged *tagged, int fold, int folds);
+struct rank_table relations_fit(struct trainer *t, const struct tagged *tagged, int fold,
+                                int folds);
+/* These two set t->m.owner_rank and t->m.relation_rank to each fold's in turn. */
+struct rank_table choice_fit(struct trainer *t, const struct tagged *tagged,
+                             const struct link_fold *without, int folds);
+struct rank_table readings_fit(struct trainer *t, const struct tagged *tagged,
+                               const struct link_fold *without, int folds);
 
 /* Compares what the model finds in the examples that were left out with what stands there. */
 void score_left_out(struct trainer *t, FILE *out);

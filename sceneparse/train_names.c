@@ -6,7 +6,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { NAMES_BITS = 14, NAMES_EACH = 5, UNSAID_MAX = 8 };
+enum { NAMES_BITS = 14, NAMES_EACH = 3, UNSAID_MAX = 8 };
 
 void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words)
 {

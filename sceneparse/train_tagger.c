@@ -467,17 +467,26 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     field_free(&f);
 }
 
-uint8_t **tagger_jackknife(struct trainer *t, int folds)
+void tagged_free(struct tagged *tagged, uint32_t n)
 {
-    uint8_t **tags = xrealloc(NULL, t->examples.n, sizeof *tags);
+    for (uint32_t i = 0; i < n; i++) {
+        free(tagged[i].readings);
+    }
+    free(tagged);
+}
+
+struct tagged *tagger_jackknife(struct trainer *t, int folds)
+{
+    struct tagged *tagged = xrealloc(NULL, t->examples.n, sizeof *tagged);
     for (int fold = 0; fold < folds; fold++) {
         struct tagger_model m;
         tagger_train(t, fold, folds, &m);
         for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
             example_load(t, &t->examples.e[i]);
             tagger_run(&m, t->s);
-            tags[i] = xrealloc(NULL, t->s->n + 1, 1);
-            memcpy(tags[i], t->s->tags, t->s->n);
+            tagged[i].n = t->s->reading_count;
+            tagged[i].readings = xrealloc(NULL, tagged[i].n, sizeof *tagged[i].readings);
+            memcpy(tagged[i].readings, t->s->readings, tagged[i].n * sizeof *t->s->readings);
         }
         free((void *)m.rows);
         free((void *)m.transitions);
@@ -485,5 +494,5 @@ uint8_t **tagger_jackknife(struct trainer *t, int folds)
             t->options->progress("tagging by cross-validation", (size_t)fold + 1, (size_t)folds);
         }
     }
-    return tags;
+    return tagged;
 }

@@ -109,6 +109,25 @@ Test(sceneparse_train, the_same_captions_make_the_same_bytes)
     free(y);
 }
 
+Test(sceneparse_train, captions_to_score_are_not_learned)
+{
+    char csv[256];
+    char score[256];
+    char path[256];
+    size_t n;
+    put("marked.txt",
+        "caption,scene_graph_id\na zebra hugging a dog,\"( zebra , v:hug , dog )\"\n");
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(score, sizeof score, "%s/marked.txt", folder);
+    snprintf(path, sizeof path, "%s/a.sgm", folder);
+    const struct train_options o = {.csv = csv, .wordnet = folder, .out = path, .score = score};
+    cr_assert_eq(sg_train(&o), 0, "%s", err_text());
+    char *bytes = slurp(path, &n);
+    cr_assert(memmem(bytes, n, "sit on", 7), "a label of the training captions is in the model");
+    cr_assert_null(memmem(bytes, n, "zebra", 5));
+    free(bytes);
+}
+
 Test(sceneparse_train, learns_what_the_captions_teach)
 {
     char path[256];
