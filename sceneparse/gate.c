@@ -113,7 +113,8 @@ static uint32_t count_english(const struct segment *s)
     return n;
 }
 
-/* Pronouns name no node and become noise; nonzero when the sentence is of another language. */
+/* Pronouns name no node and become noise, but for one that begins the sentence, which FACTUAL reads
+ * as a person; nonzero when the sentence is of another language. */
 static int read_small_words(struct segment *s)
 {
     uint32_t foreign = 0;
@@ -122,7 +123,7 @@ static int read_small_words(struct segment *s)
         if (w->text.n > SMALL_WORD || (w->flags & WORD_PUNCT)) {
             continue;
         }
-        if (IS_ANY_OF(w, pronouns)) {
+        if (i > 0 && IS_ANY_OF(w, pronouns)) {
             w->flags |= WORD_NOISE;
         } else if (!(w->flags & WORD_TRAINED)) {
             foreign += IS_ANY_OF(w, foreign_words) ? 1u : 0u;
