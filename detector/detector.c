@@ -105,6 +105,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
     }
     det->info.kernels = gemm_name();
     describe(det);
+    safetensors_forget(det->model.file); /* most weights are used as they were prepared */
     *out = det;
     return 0;
 }
