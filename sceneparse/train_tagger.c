@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 6 };
+enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 3 };
 
 /* ---- exact features ---- */
 
@@ -147,7 +147,7 @@ struct hiding {
     unsigned features;                               /* left out, of any word */
 };
 static const struct hiding hide_factual = {60, 30, 8, 40};
-static const struct hiding hide_marked = {60, 50, 25, 60};
+static const struct hiding hide_marked = {50, 35, 15, 50};
 
 static void forget_words(struct trainer *t, const struct hiding *h, uint64_t salt)
 {
