@@ -98,6 +98,13 @@ void file_unmap(struct view bytes)
     }
 }
 
+void file_forget(struct view bytes)
+{
+    if (bytes.n > 0) {
+        (void)madvise((void *)bytes.p, bytes.n, MADV_DONTNEED); /* else they stay: no harm */
+    }
+}
+
 static int write_all(int fd, struct view bytes)
 {
     const char *p = bytes.p;

@@ -19,6 +19,10 @@ int file_read(const char *path, struct buf *out) MUST_CHECK;
 int file_map(const char *path, struct view *out) MUST_CHECK;
 void file_unmap(struct view bytes);
 
+/* Lets go of a mapped file's pages that are in memory; whoever touches them reads the file again.
+ */
+void file_forget(struct view bytes);
+
 /* Writes `path` durably and atomically: temporary file, fsync, rename, fsync of the directory.
  * E_STORAGE when the disk fails or is full. */
 int file_write_atomic(const char *path, struct view bytes) MUST_CHECK;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "detector/arch.h"
-#include "detector/frames.h"
 #include "detector/gemm.h"
+#include "detector/resize.h"
 
 enum { CLIP_FRAMES = 4096 /* a clip; at 25 a second, nearly three minutes */ };
 
@@ -105,6 +105,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
     }
     det->info.kernels = gemm_name();
     describe(det);
+    safetensors_forget(det->model.file); /* most weights are used as they were prepared */
     *out = det;
     return 0;
 }
@@ -216,7 +217,7 @@ static int check_clip(const struct detector *det, const struct detector_clip *cl
         return err_set(E_ARG, "%s takes clips of a multiple of %u frames, not %u",
                        det->info.architecture, shape->frame_multiple, clip->frames);
     }
-    return frames_check(clip->width, clip->height);
+    return resize_check(clip->width, clip->height);
 }
 
 static struct detector_cost cost_of(const struct detector *det, const struct work *w,

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */, NET_SIDE_LIMIT = 4096 };
+#include "detector/preprocess.h"
+
+enum { NET_SIDE_LIMIT = 4096 /* px */ };
 
 static void read_filter(struct model *m, struct frames_rule *rule)
 {
@@ -17,18 +19,10 @@ static void read_filter(struct model *m, struct frames_rule *rule)
 
 static void read_levels(struct model *m, struct levels *levels)
 {
-    double mean[3];
-    double std[3];
-    const char *channels = model_string(m, m->preprocess, "channels", NULL);
-    const bool bgr = strcmp(channels, "BGR") == 0;
-    if (!bgr && strcmp(channels, "RGB") != 0) {
-        model_fail(m, "\"channels\" is \"%.20s\"; BGR and RGB are known", channels);
-    }
-    if (model_numbers(m, m->preprocess, "mean", -1e4, 1e4, mean, 3) != 3 ||
-        model_numbers(m, m->preprocess, "std", 1e-6, 1e4, std, 3) != 3) {
-        model_fail(m, "\"mean\" and \"std\" must each have three numbers");
-        return;
-    }
+    bool bgr = false;
+    double mean[3] = {0, 0, 0};
+    double std[3] = {1, 1, 1};
+    preprocess_read_colours(m, &bgr, mean, std);
     levels_init(levels, bgr, mean, std);
 }
 
@@ -61,18 +55,6 @@ void frames_rule_read(struct model *m, struct frames_rule *rule)
     }
 }
 
-int frames_check(uint32_t width, uint32_t height)
-{
-    if (width == 0 || height == 0) {
-        return err_set(E_ARG, "a frame of %u x %u pixels shows nothing", width, height);
-    }
-    if (width > SIDE_LIMIT || height > SIDE_LIMIT) {
-        return err_set(E_IMAGE_TOO_BIG, "the frame has %u x %u pixels; the limit is %d a side",
-                       width, height, SIDE_LIMIT);
-    }
-    return 0;
-}
-
 /* torchvision's Resize and CenterCrop: the longer side is cut to whole pixels, half a pixel of the
  * crop's margin is rounded half to even. */
 static struct resize plan(const struct frames_rule *rule, int width, int height)
@@ -96,15 +78,6 @@ static struct resize plan(const struct frames_rule *rule, int width, int height)
     return r;
 }
 
-static void apply_levels(const struct levels *levels, const uint8_t *rgb, size_t pixels, float *out)
-{
-    for (size_t i = 0; i < pixels; i++, rgb += 3, out += 3) {
-        for (int c = 0; c < 3; c++) {
-            out[c] = levels->of[c][rgb[levels->from[c]]];
-        }
-    }
-}
-
 struct tensor frames_run(const struct frames_rule *rule, struct pass *pass,
                          const struct detector_clip *clip, int from, int count)
 {
@@ -117,7 +90,7 @@ struct tensor frames_run(const struct frames_rule *rule, struct pass *pass,
     for (int i = 0; i < count; i++) {
         resize_bytes(&r, pass, pass->dry ? NULL : clip->rgb + (size_t)(from + i) * frame, cropped);
         if (!pass->dry) {
-            apply_levels(&rule->levels, cropped, pixels, tensor_at(&x, i, 0, 0));
+            levels_apply(&rule->levels, cropped, pixels, tensor_at(&x, i, 0, 0));
         }
     }
     pass_give(pass, cropped);

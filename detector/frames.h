@@ -27,9 +27,6 @@ struct frames_rule {
 /* "channels", "mean", "std", "resize", "short" or "size", "crop" of the model's preprocessing. */
 void frames_rule_read(struct model *m, struct frames_rule *rule);
 
-/* E_ARG for frames without pixels, E_IMAGE_TOO_BIG. */
-int frames_check(uint32_t width, uint32_t height) MUST_CHECK;
-
 /* Frames [from, from + count) as [count][crop_height][crop_width][3], in workspace memory.  In a
  * dry pass clip->rgb is not looked at. */
 struct tensor frames_run(const struct frames_rule *rule, struct pass *pass,

@@ -5,7 +5,7 @@
 
 #include "detector/resize.h"
 
-enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */, NET_SIDE_LIMIT = 4096 };
+enum { NET_SIDE_LIMIT = 4096 /* px */ };
 
 static enum preprocess_rule read_rule(struct model *m)
 {
@@ -26,19 +26,24 @@ static enum preprocess_rule read_rule(struct model *m)
     return PREPROCESS_CAFFE;
 }
 
+void preprocess_read_colours(struct model *m, bool *bgr, double mean[3], double std[3])
+{
+    const char *channels = model_string(m, m->preprocess, "channels", NULL);
+    *bgr = strcmp(channels, "BGR") == 0;
+    if (!*bgr && strcmp(channels, "RGB") != 0) {
+        model_fail(m, "\"channels\" is \"%.20s\"; BGR and RGB are known", channels);
+    }
+    if (model_numbers(m, m->preprocess, "mean", -1e4, 1e4, mean, 3) != 3 ||
+        model_numbers(m, m->preprocess, "std", 1e-6, 1e4, std, 3) != 3) {
+        model_fail(m, "\"mean\" and \"std\" must each have three numbers");
+    }
+}
+
 void preprocess_read(struct model *m, struct preprocess *pre)
 {
     const json_t *from = m->preprocess;
-    const char *channels = model_string(m, from, "channels", NULL);
-    pre->bgr = strcmp(channels, "BGR") == 0;
-    if (!pre->bgr && strcmp(channels, "RGB") != 0) {
-        model_fail(m, "\"channels\" is \"%.20s\"; BGR and RGB are known", channels);
-    }
+    preprocess_read_colours(m, &pre->bgr, pre->mean, pre->std);
     pre->rule = read_rule(m);
-    if (model_numbers(m, from, "mean", -1e4, 1e4, pre->mean, 3) != 3 ||
-        model_numbers(m, from, "std", 1e-6, 1e4, pre->std, 3) != 3) {
-        model_fail(m, "\"mean\" and \"std\" must each have three numbers");
-    }
     pre->short_side = model_int(m, from, "short", 16, NET_SIDE_LIMIT);
     pre->long_side = model_int(m, from, "long", pre->short_side, NET_SIDE_LIMIT);
     pre->multiple = model_int_or(m, from, "multiple", 1, 128, 1);
@@ -114,12 +119,9 @@ static int round_up(int n, int multiple)
 int preprocess_geometry(const struct preprocess *pre, uint32_t width, uint32_t height,
                         struct geometry *out)
 {
-    if (width == 0 || height == 0) {
-        return err_set(E_ARG, "an image of %u x %u pixels has nothing to detect", width, height);
-    }
-    if (width > SIDE_LIMIT || height > SIDE_LIMIT) {
-        return err_set(E_IMAGE_TOO_BIG, "the image has %u x %u pixels; the limit is %d a side",
-                       width, height, SIDE_LIMIT);
+    const int rc = resize_check(width, height);
+    if (rc) {
+        return rc;
     }
     *out = (struct geometry){.width = (int)width, .height = (int)height};
     switch (pre->rule) {
@@ -142,10 +144,8 @@ static void resize_then_normalise(const struct resize *resize, struct pass *pass
     const size_t pixels = (size_t)resize->width * (size_t)resize->height;
     uint8_t *bytes = workspace_take(pass->ws, pixels, 3);
     resize_bytes(resize, pass, rgb, bytes);
-    for (size_t i = 0; i < pixels && !pass->dry; i++) {
-        for (int c = 0; c < 3; c++) {
-            out[3 * i + (size_t)c] = levels->of[c][bytes[3 * i + (size_t)levels->from[c]]];
-        }
+    if (!pass->dry) {
+        levels_apply(levels, bytes, pixels, out);
     }
     pass_give(pass, bytes);
 }

@@ -5,11 +5,13 @@
  * sizes are rounded and pixels resampled is one of several rules, each a program's whose numbers
  * must be met:
  *
- *   PREPROCESS_CAFFE        py-faster-rcnn (BUTD lib/fast_rcnn/test.py, _get_image_blob):
- * normalise, then OpenCV's resize of floats; sizes rounded half to even PREPROCESS_TORCHVISION
- * GeneralizedRCNNTransform: normalise, then torch's interpolate; rounded down PREPROCESS_DETECTRON2
- * ResizeShortestEdge: Pillow's resize of bytes, then normalise; rounded half up PREPROCESS_MASKRCNN
- * maskrcnn-benchmark's transforms.Resize: the same, but rounded down
+ * - PREPROCESS_CAFFE: py-faster-rcnn (BUTD lib/fast_rcnn/test.py, _get_image_blob). Normalise, then
+ *   OpenCV's resize of floats; sizes rounded half to even.
+ * - PREPROCESS_TORCHVISION: GeneralizedRCNNTransform. Normalise, then torch's interpolate; sizes
+ *   rounded down.
+ * - PREPROCESS_DETECTRON2: ResizeShortestEdge. Pillow's resize of bytes, then normalise; sizes
+ *   rounded half up.
+ * - PREPROCESS_MASKRCNN: maskrcnn-benchmark's transforms.Resize. The same, but rounded down.
  */
 #ifndef DETECTOR_PREPROCESS_H
 #define DETECTOR_PREPROCESS_H
@@ -47,6 +49,9 @@ struct geometry {
 };
 
 void preprocess_read(struct model *m, struct preprocess *pre);
+
+/* "channels", "mean" and "std", as every network's preprocessing has them. */
+void preprocess_read_colours(struct model *m, bool *bgr, double mean[3], double std[3]);
 
 /* E_IMAGE_TOO_BIG, or E_ARG for an image without pixels. */
 int preprocess_geometry(const struct preprocess *pre, uint32_t width, uint32_t height,

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */ };
+
 void levels_init(struct levels *levels, bool bgr, const double mean[3], const double std[3])
 {
     for (int c = 0; c < 3; c++) {
@@ -11,6 +13,27 @@ void levels_init(struct levels *levels, bool bgr, const double mean[3], const do
             levels->of[c][v] = (float)((v - mean[c]) / std[c]);
         }
     }
+}
+
+void levels_apply(const struct levels *levels, const uint8_t *rgb, size_t pixels, float *out)
+{
+    for (size_t i = 0; i < pixels; i++, rgb += 3, out += 3) {
+        for (int c = 0; c < 3; c++) {
+            out[c] = levels->of[c][rgb[levels->from[c]]];
+        }
+    }
+}
+
+int resize_check(uint32_t width, uint32_t height)
+{
+    if (width == 0 || height == 0) {
+        return err_set(E_ARG, "an image of %u x %u pixels shows nothing", width, height);
+    }
+    if (width > SIDE_LIMIT || height > SIDE_LIMIT) {
+        return err_set(E_IMAGE_TOO_BIG, "the image has %u x %u pixels; the limit is %d a side",
+                       width, height, SIDE_LIMIT);
+    }
+    return 0;
 }
 
 /* ---- two source pixels a side ---- */

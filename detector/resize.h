@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/err.h"
 #include "detector/pass.h"
 #include "detector/tensor.h"
 
@@ -47,6 +48,12 @@ struct levels {
 /* (value - mean) / std, rounded once; mean and std in the network's order of channels, of values 0
  * to 255. */
 void levels_init(struct levels *levels, bool bgr, const double mean[3], const double std[3]);
+
+/* out[pixels][3] of rgb[pixels][3]. */
+void levels_apply(const struct levels *levels, const uint8_t *rgb, size_t pixels, float *out);
+
+/* E_ARG for an image without pixels, E_IMAGE_TOO_BIG. */
+int resize_check(uint32_t width, uint32_t height) MUST_CHECK;
 
 /* rgb[in_height][in_width][3] -> out[height][width][3] of levels, interpolated between levels.
  * RESIZE_OPENCV and RESIZE_TORCH. */

@@ -265,6 +265,13 @@ struct view safetensors_file(const struct safetensors *st)
     return st->file;
 }
 
+void safetensors_forget(const struct safetensors *st)
+{
+    if (st->mapped) {
+        file_forget(st->file);
+    }
+}
+
 const char *safetensors_metadata(const struct safetensors *st, const char *key)
 {
     return json_string_value(json_object_get(json_object_get(st->header, "__metadata__"), key));

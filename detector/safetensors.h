@@ -40,6 +40,9 @@ void safetensors_close(struct safetensors *st);
 /* The whole file's bytes. */
 struct view safetensors_file(const struct safetensors *st);
 
+/* Lets go of the mapped file's pages that are in memory: what is still needed is read again. */
+void safetensors_forget(const struct safetensors *st);
+
 /* The __metadata__ entry `key`, NULL when there is none. */
 const char *safetensors_metadata(const struct safetensors *st, const char *key);
 

@@ -210,14 +210,24 @@ def check_old_names(figures, program, folder, network, want):
                 import_file(program, path, "frcnn-r50-fpn"), want)
 
 
-def check_names(figures, program, folder, network):
-    """The classes that torchvision names, background left out."""
+def imported_names(program, path, arch):
+    """The classes of the model that is made of a file."""
+    got = import_file(program, path, arch, keep=True)
+    if isinstance(got, str):
+        return got
+    return json.loads(read_header(path + ".safetensors")[0]["__metadata__"]["objects"])
+
+
+def check_names(figures, program, folder):
+    """The classes that torchvision names, background left out; numbers for a fine-tuned network's."""
     path = os.path.join(folder, "weights")
-    torch.save(network.state_dict(), path)
-    import_file(program, path, "frcnn-r50-fpn", keep=True)
-    names = json.loads(read_header(path + ".safetensors")[0]["__metadata__"]["objects"])
-    want = V.detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]
-    figures.add("class names", names != want, 0, "frcnn-r50-fpn")
+    for arch, build, want in (
+            ("frcnn-r50-fpn", fpn,
+             V.detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]),
+            ("s3d", lambda: V.video.s3d(num_classes=7), ["class %d" % i for i in range(7)])):
+        torch.save(build().state_dict(), path)
+        got = imported_names(program, path, arch)
+        figures.add("class names", got != want, 0, "%s: %s" % (arch, got))
 
 
 # ---- published files ----
@@ -302,7 +312,7 @@ def run(program, model=None, images=None):
             network, want = check_network(figures, program, folder, arch, forms)
             if arch == "frcnn-r50-fpn":
                 check_old_names(figures, program, folder, network, want)
-                check_names(figures, program, folder, network)
+        check_names(figures, program, folder)
         check_types(figures, program, folder)
         c4_weights.check(figures, program, folder)
     check_published(figures, program)

@@ -93,11 +93,3 @@ Test(frames, a_whole_size_ignores_the_shape_of_the_frame)
                                  .height = 128};
     check(&rule, 90, 200, whole, 30, 8); /* 29.5 is rounded to even */
 }
-
-Test(frames, without_pixels_or_enormous_are_refused)
-{
-    cr_assert_eq(frames_check(0, 10), E_ARG);
-    cr_assert_eq(frames_check(10, 0), E_ARG);
-    cr_assert_eq(frames_check(10, 70000), E_IMAGE_TOO_BIG);
-    cr_assert_eq(frames_check(65500, 1), 0);
-}

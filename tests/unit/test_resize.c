@@ -194,3 +194,11 @@ Test(resize, a_size_that_stays_is_a_copy)
         bench_release(&b);
     }
 }
+
+Test(resize, refuses_images_without_pixels_or_enormous)
+{
+    cr_assert_eq(resize_check(0, 10), E_ARG);
+    cr_assert_eq(resize_check(10, 0), E_ARG);
+    cr_assert_eq(resize_check(10, 70000), E_IMAGE_TOO_BIG);
+    cr_assert_eq(resize_check(65500, 1), 0);
+}
