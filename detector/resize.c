@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "detector/simd.h"
+
 enum { SIDE_LIMIT = 65500 /* px, libjpeg's own */ };
 
 void levels_init(struct levels *levels, bool bgr, const double mean[3], const double std[3])
@@ -175,6 +177,7 @@ void resize_levels(const struct resize *r, struct pass *pass, const struct level
 /* Output row o from source rows `top` and `bottom`.  torch sums four weighted pixels in double
  * precision where a pixel's channels lie together, as a decoder leaves them, and torchvision rounds
  * half to even. */
+SIMD_CLONES
 static void torch_byte_row(const struct resize *r, const struct tap *columns, float part,
                            const uint8_t *top, const uint8_t *bottom, uint8_t *out)
 {
@@ -303,6 +306,7 @@ static void triangle_row(const struct triangle *t, const uint8_t *row, int width
 }
 
 /* Output row i of rows already resized horizontally, bytes [n]; sum[n] is scratch. */
+SIMD_CLONES
 static void triangle_column(const struct triangle *t, const uint8_t *lines, int first, size_t n,
                             int i, int32_t *sum, uint8_t *out)
 {

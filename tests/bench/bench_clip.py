@@ -9,12 +9,8 @@ core's peak as bench_detector.py does.  Needs python3-torch and python3-torchvis
 """
 import argparse
 import os
-import re
-import statistics
 import subprocess
-import sys
 import tempfile
-import time
 
 import numpy as np
 import torch
@@ -23,7 +19,7 @@ from PIL import Image
 from torchvision.models import ResNet50_Weights
 from torchvision.models.video import R2Plus1D_18_Weights, R3D_18_Weights, S3D_Weights
 
-from bench_detector import peak_macs
+from against_torch import compare, profile
 
 NETWORKS = {  # name: (module, its preprocessing, frames)
     "s3d": (torchvision.models.video.s3d, S3D_Weights.DEFAULT, 32),
@@ -52,26 +48,10 @@ def import_model(program, folder, name, net):
     return model
 
 
-def run_pairmill(program, model, frames):
-    """(CPU seconds, GMAC, the line that names the BLAS) of the last of a few clips: as in torch's
-    process, memory has been used before."""
-    cut = ["--clip", str(len(frames))] if len(frames) > 1 else []
-    out = subprocess.run([program, "detect", "--profile", "--model", model] + cut + frames * 3,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
-    text = out.stderr.decode()
-    total = [line.split() for line in text.splitlines() if re.match(r"all\s", line)][-1]
-    return float(total[1]) * 1e-3, float(total[3]), text.splitlines()[0]
-
-
 def run_torch(net, preset, frames):
-    start = time.process_time()
     if len(frames) == 1:
-        x = preset(Image.fromarray(frames[0]))[None]
-    else:
-        x = preset(torch.from_numpy(frames).permute(0, 3, 1, 2))[None]
-    with torch.no_grad():
-        net(x)
-    return time.process_time() - start
+        return net(preset(Image.fromarray(frames[0]))[None])
+    return net(preset(torch.from_numpy(frames).permute(0, 3, 1, 2))[None])
 
 
 def main():
@@ -89,21 +69,11 @@ def main():
         paths = make_frames(folder, args.frames or frames)
         pixels = np.stack([np.asarray(Image.open(path)) for path in paths])
         model = import_model(args.program, folder, args.network, net)
-        peak = peak_macs(folder)
-        run_torch(net, weights.transforms(), pixels)  # torch chooses its algorithms
-        ours, theirs = [], []
-        for _ in range(args.rounds):
-            ours.append(run_pairmill(args.program, model, paths))
-            theirs.append(run_torch(net, weights.transforms(), pixels))
-    seconds = statistics.median(t for t, _, _ in ours)
-    torch_seconds = statistics.median(theirs)
-    gmac, blas = ours[0][1:]
-    print("%s, %d frames; %s" % (args.network, len(paths), blas))
-    print("torch %s  %8.3f s" % (torch.__version__, torch_seconds))
-    print("pairmill         %8.3f s   %.1f GMAC" % (seconds, gmac))
-    print("torch / pairmill %8.2f" % (torch_seconds / seconds))
-    print("share of peak    %7.0f %%   (peak %.0f GFLOP/s)" %
-          (100 * gmac * 1e9 / seconds / peak, 2e-9 * peak))
+        cut = ["--clip", str(len(paths))] if len(paths) > 1 else []
+        preset = weights.transforms()
+        compare("%s, %d frames" % (args.network, len(paths)), folder, args.rounds,
+                lambda: profile(args.program, model, paths * 3, cut),
+                lambda: run_torch(net, preset, pixels))
 
 
 if __name__ == "__main__":

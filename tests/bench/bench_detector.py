@@ -1,78 +1,28 @@
 #!/usr/bin/python3
-"""Speed of the detector against torch on the same weights and image, one thread each.
+"""Speed of the detectors against torch on the same weights and image, one thread each.
 
-    tests/bench/bench_detector.py [--program build/release/pairmill] [--network butd|demo]
+    tests/bench/bench_detector.py [--program build/release/pairmill] [--network butd|fpn|fpn-v2|demo]
 
-Both run in turn, several rounds; the best CPU time of each counts, so that other work on the machine
-matters little.  Prints the times, torch's over pairmill's, and pairmill's share of the core's peak:
-the multiply-adds of the plain convolutions, over the time, over the multiply-adds that a loop of
-nothing else reaches.  `butd` is ResNet-101 C4 at 600 x 1000 with 300 RoIs and random weights;
-`demo` is the model in demo/.  Needs python3-torch and python3-torchvision.
+Prints the times, torch's over pairmill's, and pairmill's share of the core's peak (against_torch.py
+tells how they are taken).  `butd` is ResNet-101 C4 at 600 x 1000 with 300 RoIs; `fpn` and `fpn-v2`
+are torchvision's R50-FPN at 800 x 1216 with 1000; these have random weights.  `demo` is the model in
+demo/.  Needs python3-torch and python3-torchvision.
 """
 import argparse
-import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 import torch
+from PIL import Image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "demo"))
+sys.path[1:1] = [os.path.join(ROOT, "demo"), os.path.join(ROOT, "tests", "parity")]
 import model as reference
-
-PEAK = r"""
-#include <stdio.h>
-#include <time.h>
-#define N %d
-typedef float v __attribute__((vector_size(N * 4)));
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
-int main(void)
-{
-    double best = 1e9;
-    float sum = 0;
-    for (int r = 0; r < 7; r++) {
-        v a[12] = {{0}}, x = {0}, y = {0};
-        x += 0.999f, y += 0.5f;
-        for (int i = 0; i < 12; i++)
-            a[i] += (float)i; /* or the compiler would find the sums equal and compute few */
-        const double t = now();
-        for (long k = 0; k < 5000000; k++)
-            for (int i = 0; i < 12; i++)
-                a[i] = a[i] * x + y;
-        const double d = now() - t;
-        best = d < best ? d : best;
-        for (int i = 0; i < 12; i++)
-            sum += a[i][0];
-    }
-    fprintf(stderr, "%%g", (double)sum);
-    printf("%%g\n", 5e6 * 12 * N / best);
-}
-"""
-
-
-def peak_macs(folder):
-    """Multiply-adds a second of one core, by a loop of independent FMAs."""
-    best = 0
-    for width in (8, 16):
-        source = os.path.join(folder, "peak.c")
-        with open(source, "w") as f:
-            f.write(PEAK % width)
-        subprocess.run(["cc", "-O3", "-march=native", "-ffp-contract=fast",
-                        "-mprefer-vector-width=%d" % (32 * width), "-o", source[:-2], source],
-                       check=True)
-        out = subprocess.run([source[:-2]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        best = max(best, float(out.stdout))
-    return best
+import torchvision_fpn
+from against_torch import compare, profile
+from modelfile import import_model, write_model
 
 
 class Weights:
@@ -99,19 +49,6 @@ class Weights:
             wide_in = 4 * narrow
 
 
-def write_safetensors(path, tensors, metadata):
-    header, at = {"__metadata__": metadata}, 0
-    for name, t in tensors.items():
-        header[name] = {"dtype": "F32", "shape": t.shape, "data_offsets": [at, at + t.nbytes]}
-        at += t.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text)
-        for t in tensors.values():
-            f.write(t.tobytes())
-
-
 def make_butd(folder):
     """ResNet-101 C4 of the published sizes: 1600 objects, 400 attributes, 12 anchors."""
     w = Weights()
@@ -135,65 +72,62 @@ def make_butd(folder):
     preprocess = {"channels": "BGR", "mean": [102.9801, 115.9465, 122.7717], "std": [1, 1, 1],
                   "short": 600, "long": 1000, "resize": "caffe"}
     path = os.path.join(folder, "butd.safetensors")
-    write_safetensors(path, w.tensors, {
-        "format": "pairmill-model/1", "architecture": "butd-r101-c4", "config": json.dumps(config),
-        "preprocess": json.dumps(preprocess),
-        "objects": json.dumps(["object %d" % i for i in range(1600)]),
-        "attributes": json.dumps(["attribute %d" % i for i in range(400)])})
+    write_model(path, w.tensors, "butd-r101-c4", config, preprocess,
+                ["object %d" % i for i in range(1600)], ["attribute %d" % i for i in range(400)])
     return path
 
 
-def make_image(folder):
-    from PIL import Image
+def make_image(folder, width, height):
     noise = np.random.default_rng(2).integers(0, 256, (38, 63, 3), np.uint8)
     path = os.path.join(folder, "image.png")
-    Image.fromarray(noise).resize((1000, 600), Image.BICUBIC).save(path)
+    Image.fromarray(noise).resize((width, height), Image.BICUBIC).save(path)
     return path
 
 
-def run_pairmill(program, model, image, repeat=2):
-    """(best CPU seconds an image, GMAC, the line that names the BLAS)"""
-    out = subprocess.run([program, "detect", "--profile", "--model", model] + [image] * repeat,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
-    text = out.stderr.decode()
-    totals = [line.split() for line in text.splitlines() if re.match(r"all\s", line)]
-    return min(float(t[1]) for t in totals) * 1e-3, float(totals[0][3]), text.splitlines()[0]
+def butd(folder, program):
+    """ResNet-101 C4 at 600 x 1000 with 300 RoIs."""
+    return detector(make_butd(folder), make_image(folder, 1000, 600))
 
 
-def run_torch(detector, rgb):
-    start = time.process_time()
-    out = detector.forward(rgb)
-    detector.regions(out)
-    return time.process_time() - start, len(out["rois"])
+def demo(folder, program):
+    return detector(os.path.join(ROOT, "demo", "model.safetensors"), make_image(folder, 1000, 600))
+
+
+def detector(model, image):
+    """A network of the C4 family: (model, image, torch's side)."""
+    network, rgb = reference.Detector(model), reference.read_image(image)
+    return model, image, lambda: network.regions(network.forward(rgb))
+
+
+def fpn(folder, program, version=""):
+    """torchvision's R50-FPN at 800 x 1216 with 1000 RoIs."""
+    image = make_image(folder, 1216, 800)
+    network = torchvision_fpn.build(bool(version), 800, 1333, torchvision_fpn.tensor_of(image))
+    weights = os.path.join(folder, "weights.pth")
+    torch.save(network.state_dict(), weights)
+    model = import_model(program, weights, "frcnn-r50-fpn" + version)
+    return model, image, lambda: network([torchvision_fpn.tensor_of(image)])
+
+
+def fpn_v2(folder, program):
+    return fpn(folder, program, "-v2")
+
+
+NETWORKS = {"butd": butd, "fpn": fpn, "fpn-v2": fpn_v2, "demo": demo}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--program", default="build/release/pairmill")
-    parser.add_argument("--network", choices=["butd", "demo"], default="butd")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--network", choices=NETWORKS, default="butd")
+    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        model = make_butd(folder) if args.network == "butd" else \
-            os.path.join(ROOT, "demo", "model.safetensors")
-        image = make_image(folder)
-        peak = peak_macs(folder)
-        detector = reference.Detector(model)
-        rgb = reference.read_image(image)
-        ours, theirs = [], []
-        for _ in range(args.rounds):
-            ours.append(run_pairmill(args.program, model, image))
-            theirs.append(run_torch(detector, rgb))
-        seconds, gmac, blas = min(ours)
-        torch_seconds, rois = min(theirs)
-    print("%s, 600 x 1000, %d RoIs; %s" % (args.network, rois, blas))
-    print("torch %s  %8.3f s" % (torch.__version__, torch_seconds))
-    print("pairmill         %8.3f s   %.1f GMAC" % (seconds, gmac))
-    print("torch / pairmill %8.2f" % (torch_seconds / seconds))
-    print("share of peak    %7.0f %%   (peak %.0f GFLOP/s)" %
-          (100 * gmac * 1e9 / seconds / peak, 2e-9 * peak))
+        model, image, theirs = NETWORKS[args.network](folder, args.program)
+        compare("%s, %s" % (args.network, "x".join(map(str, Image.open(image).size))), folder,
+                args.rounds, lambda: profile(args.program, model, [image] * 2), theirs)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def supervisor_of(found):
 
 
 def draw_images(folder, count):
-    source = bench_detector.make_image(folder)
+    source = bench_detector.make_image(folder, 1000, 600)
     media = os.path.join(folder, "media")
     os.mkdir(media)
     for i in range(count):
