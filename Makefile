@@ -94,6 +94,9 @@ unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
 	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
 
+retrain: all ## retrain: train the shipped parser model again from PAIRMILL_DATA and compare the bytes
+	scripts/retrain
+
 format: ## format: lay out every source file by .clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -116,5 +119,5 @@ faults: ## faults: crash a build at every fault point in turn (builds the FAULTS
 	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
 	build/faults/tests/fault-tests -j2
 
-.PHONY: fuzz all demo test e2e faults parity packages-present unit format lint clean help
+.PHONY: retrain fuzz all demo test e2e faults parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)
