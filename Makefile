@@ -94,7 +94,7 @@ unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
 	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
 
-retrain: all ## retrain: train the shipped parser model again from PAIRMILL_DATA and compare the bytes
+retrain: all ## retrain: train the shipped parser model again from PAIRMILL_TEST_DATA and compare the bytes
 	scripts/retrain
 
 format: ## format: lay out every source file by .clang-format
