@@ -91,10 +91,14 @@ test: ## test: install what the tests need and run them all
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
-parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
+parity: ## parity: compare the networks with torch on the same weights and images
+	@scripts/install-packages parity
+	@$(MAKE) -s all
 	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
 
-retrain: all ## retrain: train the shipped parser model again from PAIRMILL_TEST_DATA and compare the bytes
+retrain: ## retrain: train the shipped parser model again from PAIRMILL_TEST_DATA and compare the bytes
+	@scripts/install-packages retrain
+	@$(MAKE) -s all
 	scripts/retrain
 
 format: ## format: lay out every source file by .clang-format
