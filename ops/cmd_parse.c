@@ -20,8 +20,9 @@ enum { CAPTION_MAX = 1 << 24 };
 static const char usage[] =
     "usage: pairmill parse [--json | --dot | --factual] [--parser-model FILE] [CAPTION...]\n"
     "       pairmill parse score --captions FILE --spans FILE [--parser-model FILE]\n"
-    "       pairmill parse train --csv FILE --out FILE [--wordnet FOLDER] [--date DAY]\n"
-    "                            [--score FILE] [--holdout K]\n"
+    "       pairmill parse mark --captions FILE --spans FILE\n"
+    "       pairmill parse train --csv FILE --out FILE [--captions FILE]... [--wordnet FOLDER]\n"
+    "                            [--date DAY] [--score FILE] [--holdout K]\n"
     "\n"
     "Prints the scene graph of each CAPTION, or of each line of standard input, as a tree:\n"
     "[object], {attribute}, <relation>, (relation that no word says).\n"
@@ -31,10 +32,12 @@ static const char usage[] =
     "  --parser-model  the model (default: the one that came with pairmill)\n"
     "  --provenance    what the model was made of\n"
     "\n"
-    "score compares the nodes found with nodes marked by hand (tests/data/cc3m_nodes.tsv).\n"
+    "score compares the nodes found with nodes marked by hand (tests/data/cc3m_nodes.tsv); mark\n"
+    "prints those captions with the marks in place.\n"
     "\n"
-    "train makes the model from FACTUAL's CSV and WordNet's files; the same files give the same\n"
-    "bytes.  It scores what it was not trained on: --score, another CSV; --holdout, every K-th "
+    "train makes the model from FACTUAL's CSV, WordNet's files and captions with the nodes marked\n"
+    "in place; the same files give the same bytes.  It scores what it was not trained on: --score, "
+    "another CSV; --holdout, every K-th "
     "row.\n";
 
 struct parse_options {
@@ -114,11 +117,15 @@ static void show_progress(const char *stage, size_t done, size_t total)
 
 static int train(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"csv", required_argument, NULL, 'c'},     {"wordnet", required_argument, NULL, 'w'},
-        {"out", required_argument, NULL, 'o'},     {"date", required_argument, NULL, 'd'},
-        {"holdout", required_argument, NULL, 'k'}, {"score", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"csv", required_argument, NULL, 'c'},
+                                            {"captions", required_argument, NULL, 'm'},
+                                            {"wordnet", required_argument, NULL, 'w'},
+                                            {"out", required_argument, NULL, 'o'},
+                                            {"date", required_argument, NULL, 'd'},
+                                            {"holdout", required_argument, NULL, 'k'},
+                                            {"score", required_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct train_options o = {
         .wordnet = "/usr/share/wordnet", .progress = show_progress, .report = stdout};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -129,6 +136,13 @@ static int train(int argc, char **argv)
         case 'd': o.date = optarg; break;
         case 'k': o.holdout = (unsigned)strtoul(optarg, NULL, 10); break;
         case 's': o.score = optarg; break;
+        case 'm':
+            if (o.captions_count == TRAIN_CAPTIONS_MAX) {
+                fputs("pairmill parse train: too many --captions\n", stderr);
+                return EXIT_USAGE;
+            }
+            o.captions[o.captions_count++] = optarg;
+            break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: fputs(usage, stderr); return EXIT_USAGE;
         }
@@ -141,13 +155,15 @@ static int train(int argc, char **argv)
     return rc ? command_fail("parse train", rc) : EXIT_OK;
 }
 
-static int score(int argc, char **argv)
+/* score and mark: what is done with captions marked by hand. */
+static int read_marks(int argc, char **argv)
 {
     static const struct option options[] = {{"captions", required_argument, NULL, 'c'},
                                             {"spans", required_argument, NULL, 's'},
                                             {"parser-model", required_argument, NULL, 'm'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
+    const int scoring = strcmp(argv[0], "score") == 0;
     const char *captions = NULL;
     const char *spans = NULL;
     const char *path = NULL;
@@ -161,16 +177,18 @@ static int score(int argc, char **argv)
         }
     }
     if (!captions || !spans || optind < argc) {
-        fputs("pairmill parse score: --captions and --spans are needed\n", stderr);
+        fprintf(stderr, "pairmill parse %s: --captions and --spans are needed\n", argv[0]);
         return EXIT_USAGE;
     }
     struct sg_model *model = NULL;
     struct sg_parser *parser = NULL;
-    int rc = open_parser(path, &model, &parser);
-    rc = rc ? rc : parse_score(parser, captions, spans, stdout);
+    int rc = scoring ? open_parser(path, &model, &parser) : 0;
+    rc = rc        ? rc
+         : scoring ? parse_score(parser, captions, spans, stdout)
+                   : parse_mark(captions, spans, stdout);
     sg_parser_free(parser);
     sg_model_close(model);
-    return rc ? command_fail("parse score", rc) : EXIT_OK;
+    return rc ? command_fail(scoring ? "parse score" : "parse mark", rc) : EXIT_OK;
 }
 
 int cmd_parse(int argc, char **argv)
@@ -186,8 +204,8 @@ int cmd_parse(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "train") == 0) {
         return train(argc - 1, argv + 1);
     }
-    if (argc > 1 && strcmp(argv[1], "score") == 0) {
-        return score(argc - 1, argv + 1);
+    if (argc > 1 && (strcmp(argv[1], "score") == 0 || strcmp(argv[1], "mark") == 0)) {
+        return read_marks(argc - 1, argv + 1);
     }
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {

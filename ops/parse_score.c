@@ -100,29 +100,58 @@ static int read_lines(const char *path, char **text, char ***lines, size_t *coun
     return 0;
 }
 
-static int score_line(struct sg_parser *parser, const char *row, char **lines, size_t count,
-                      struct tally halves[2][TYPES], size_t captions[2])
+/* Captions, one a line, and the rows of marks that belong to them. */
+struct source {
+    char *text;
+    char **lines;
+    size_t count;
+    FILE *marks;
+    char *row;
+    size_t room;
+};
+
+static int source_open(struct source *s, const char *captions_path, const char *spans_path)
 {
-    char *rest;
-    struct marked gold[SPANS_MAX];
-    const size_t number = strtoul(row, &rest, 10);
-    const unsigned long long hash = strtoull(rest, &rest, 16);
-    const int n = *rest == '\t' ? read_spans(rest + 1, gold) : -1;
-    if (n < 0 || number == 0) {
-        return err_set(E_FORMAT, "a row of the spans is not \"line, hash, spans\": %.60s", row);
+    *s = (struct source){0};
+    s->marks = fopen(spans_path, "r");
+    return s->marks ? read_lines(captions_path, &s->text, &s->lines, &s->count)
+                    : err_errno("cannot read the spans %s", spans_path);
+}
+
+static void source_close(struct source *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->lines[i]);
     }
-    if (number > count || XXH3_64bits(lines[number - 1], strlen(lines[number - 1])) != hash) {
+    free(s->lines);
+    free(s->text);
+    free(s->row);
+    if (s->marks) {
+        fclose(s->marks);
+    }
+}
+
+/* The next caption and its marks: 1, or 0 at the end, or an error. */
+static int source_next(struct source *s, const char **caption, struct marked marks[SPANS_MAX],
+                       int *n)
+{
+    do {
+        if (getline(&s->row, &s->room, s->marks) < 0) {
+            return 0;
+        }
+    } while (s->row[0] == '#');
+    char *rest;
+    const size_t number = strtoul(s->row, &rest, 10);
+    const unsigned long long hash = strtoull(rest, &rest, 16);
+    *n = *rest == '\t' ? read_spans(rest + 1, marks) : -1;
+    if (*n < 0 || number == 0) {
+        return err_set(E_FORMAT, "a row of the spans is not \"line, hash, spans\": %.60s", s->row);
+    }
+    *caption = number <= s->count ? s->lines[number - 1] : NULL;
+    if (!*caption || XXH3_64bits(*caption, strlen(*caption)) != hash) {
         return err_set(E_CHECKSUM, "line %zu is not the caption that was annotated", number);
     }
-    const struct sg_graph *g;
-    const int rc = sg_parse(parser, lines[number - 1], strlen(lines[number - 1]), &g);
-    if (rc) {
-        return rc;
-    }
-    const size_t half = (captions[0] + captions[1]) % 2;
-    captions[half]++;
-    compare(g, gold, n, halves[half]);
-    return 0;
+    return 1;
 }
 
 int parse_score(struct sg_parser *parser, const char *captions_path, const char *spans_path,
@@ -130,29 +159,54 @@ int parse_score(struct sg_parser *parser, const char *captions_path, const char 
 {
     struct tally halves[2][TYPES] = {{{0}}};
     size_t captions[2] = {0};
-    char *text = NULL;
-    char *row = NULL;
-    char **lines = NULL;
-    size_t count = 0;
-    size_t room = 0;
-    FILE *spans = fopen(spans_path, "r");
-    int rc = spans ? read_lines(captions_path, &text, &lines, &count)
-                   : err_errno("cannot read the spans %s", spans_path);
-    while (!rc && getline(&row, &room, spans) >= 0) {
-        rc = row[0] == '#' ? 0 : score_line(parser, row, lines, count, halves, captions);
+    struct source s;
+    struct marked gold[SPANS_MAX];
+    const char *caption;
+    int n;
+    int rc = source_open(&s, captions_path, spans_path);
+    while (!rc && (rc = source_next(&s, &caption, gold, &n)) > 0) {
+        const struct sg_graph *g;
+        rc = sg_parse(parser, caption, strlen(caption), &g);
+        if (!rc) {
+            const size_t half = (captions[0] + captions[1]) % 2;
+            captions[half]++;
+            compare(g, gold, n, halves[half]);
+        }
     }
     if (!rc) {
         print(out, "tuned on", halves[0], captions[0]);
         print(out, "held out", halves[1], captions[1]);
     }
-    for (size_t i = 0; i < count; i++) {
-        free(lines[i]);
+    source_close(&s);
+    return rc;
+}
+
+/* Marks that cover bytes in the order of the caption, none inside another. */
+static int print_marked(const char *caption, const struct marked *marks, int n, FILE *out)
+{
+    uint32_t at = 0;
+    for (int i = 0; i < n; i++) {
+        if (marks[i].beg < at || marks[i].end > strlen(caption)) {
+            return err_set(E_FORMAT, "the marks of \"%.60s\" are out of order", caption);
+        }
+        fprintf(out, "%.*s%c%.*s%c", (int)(marks[i].beg - at), caption + at, "?[{<"[marks[i].type],
+                (int)(marks[i].end - marks[i].beg), caption + marks[i].beg, "?]}>"[marks[i].type]);
+        at = marks[i].end;
     }
-    free(lines);
-    free(text);
-    free(row);
-    if (spans) {
-        fclose(spans);
+    fprintf(out, "%s\n", caption + at);
+    return 0;
+}
+
+int parse_mark(const char *captions_path, const char *spans_path, FILE *out)
+{
+    struct source s;
+    struct marked marks[SPANS_MAX];
+    const char *caption;
+    int n;
+    int rc = source_open(&s, captions_path, spans_path);
+    while (!rc && (rc = source_next(&s, &caption, marks, &n)) > 0) {
+        rc = print_marked(caption, marks, n, out);
     }
+    source_close(&s);
     return rc;
 }

@@ -1,5 +1,5 @@
-/* Scores a parser against nodes marked by hand in captions that are not part of the project: a row
- * names the caption's line, the XXH3 of its bytes and the nodes' bytes. */
+/* Nodes marked by hand in captions that are not part of the project: a row names
+ * the caption's line, the XXH3 of its bytes and the nodes' bytes. */
 #ifndef OPS_PARSE_SCORE_H
 #define OPS_PARSE_SCORE_H
 
@@ -11,5 +11,8 @@
  * be tuned on and of the half that may not.  E_NO_FILE, E_FORMAT, E_CHECKSUM: other captions. */
 int parse_score(struct sg_parser *parser, const char *captions_path, const char *spans_path,
                 FILE *out) SG_MUST_CHECK;
+
+/* Prints the captions with their marks in place, "a {red} [car]", as training reads them. */
+int parse_mark(const char *captions_path, const char *spans_path, FILE *out) SG_MUST_CHECK;
 
 #endif

@@ -169,8 +169,45 @@ static void rescue(struct segment *s)
             }
         }
         if (best && best->score > -RESCUE && s->relation_count < 4 * NODE_MAX) {
-            s->relations[s->relation_count++] =
-                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] = (struct relation_edge){
+                best->subject, best->object, best->relation, best->label, best->score};
+        }
+    }
+}
+
+static int is_used(const struct segment *s, uint32_t r)
+{
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        if (s->relations[i].relation == r) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The object beside span r, in steps of `step` over attributes alone; -1: none. */
+static int object_beside(const struct segment *s, int r, int step)
+{
+    for (int i = r + step; i >= 0 && i < (int)s->span_count; i += step) {
+        if (s->spans[i].type != SG_ATTRIBUTE) {
+            return s->spans[i].type == SG_OBJECT ? i : -1;
+        }
+    }
+    return -1;
+}
+
+/* Relation words that still have no place join the objects on their two sides. */
+void relations_rescue(struct segment *s)
+{
+    for (uint32_t r = 0; r < s->span_count && s->relation_count < 4 * NODE_MAX; r++) {
+        if (s->spans[r].type != SG_RELATION || is_used(s, r)) {
+            continue;
+        }
+        const int left = object_beside(s, (int)r, -1);
+        const int right = object_beside(s, (int)r, 1);
+        if (left >= 0 && right >= 0) {
+            s->relations[s->relation_count++] = (struct relation_edge){
+                (uint16_t)left, (uint16_t)right, (uint16_t)r, STRING_NONE, 0};
         }
     }
 }
@@ -193,8 +230,8 @@ void relations_run(const struct sg_model *m, struct segment *s)
             }
         }
         if (best) {
-            s->relations[s->relation_count++] =
-                (struct relation_edge){best->subject, best->object, best->relation, best->label};
+            s->relations[s->relation_count++] = (struct relation_edge){
+                best->subject, best->object, best->relation, best->label, best_score};
         }
     }
     rescue(s);

@@ -24,6 +24,8 @@ static const struct boilerplate boilerplates[] = {
     {{"royalty", "free"}, 0},
     {{"royalty", "-", "free"}, 0},
     {{"image", "may", "contain"}, 0},
+    {{"image", "result", "for"}, 0},
+    {{"image", "results", "for"}, 0},
     {{"photo", "credit"}, 0},
     {{"image", "credit"}, 0},
     {{"click", "here"}, 1},
@@ -78,6 +80,58 @@ static int mute_boilerplate(struct segment *s)
     return 0;
 }
 
+/* Small words of German, French, Spanish, Portuguese, Italian and Dutch; two of them without any
+ * of English's are another language, one may be a name's: "cirque du soleil". */
+static const char *const foreign_words[] = {
+    "auf", "aux", "avec", "che", "con", "dans", "das",   "de",  "dei",  "del",  "della", "der",
+    "des", "dos", "du",   "een", "ein", "eine", "einem", "el",  "em",   "en",   "et",    "het",
+    "il",  "la",  "las",  "le",  "les", "los",  "mit",   "na",  "nel",  "para", "por",   "sur",
+    "um",  "uma", "un",   "una", "und", "une",  "van",   "von", "voor", "y",    "zum",   "zur"};
+static const char *const english_words[] = {"a",  "an", "and", "are", "at",  "by", "for", "from",
+                                            "in", "is", "of",  "on",  "the", "to", "with"};
+static const char *const pronouns[] = {"he", "i", "she", "they", "we", "who", "you"};
+
+enum { SMALL_WORD = 5 }; /* bytes of the longest of these */
+
+static int is_any_of(const struct word *w, const char *const words[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (w->text.n > 0 && words[i][0] == w->text.p[0] && is_word(w, words[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+#define IS_ANY_OF(word, words) is_any_of(word, words, sizeof(words) / sizeof *(words))
+
+static uint32_t count_english(const struct segment *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        n += IS_ANY_OF(word_at(s, (int)i), english_words) ? 1u : 0u;
+    }
+    return n;
+}
+
+/* Pronouns name no node and become noise, but for one that begins the sentence, which FACTUAL reads
+ * as a person; nonzero when the sentence is of another language. */
+static int read_small_words(struct segment *s)
+{
+    uint32_t foreign = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct word *w = &s->words[MARGIN + i];
+        if (w->text.n > SMALL_WORD || (w->flags & WORD_PUNCT)) {
+            continue;
+        }
+        if (i > 0 && IS_ANY_OF(w, pronouns)) {
+            w->flags |= WORD_NOISE;
+        } else if (!(w->flags & WORD_TRAINED)) {
+            foreign += IS_ANY_OF(w, foreign_words) ? 1u : 0u;
+        }
+    }
+    return foreign > 1 && count_english(s) == 0;
+}
+
 int segment_is_caption(struct segment *s)
 {
     uint32_t words = 0;
@@ -99,6 +153,9 @@ int segment_is_caption(struct segment *s)
     }
     if (capitals > 1 && capitals * 2 > words && rare > 0) {
         return 0; /* shouting, and not in plain words */
+    }
+    if (read_small_words(s)) {
+        return 0;
     }
     return !mute_boilerplate(s);
 }

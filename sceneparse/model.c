@@ -140,6 +140,7 @@ static int bind(const char *path, struct sg_model *m)
         is_table(&v[SECTION_OWNER_ROWS], sizeof(struct rank_row)) &&
         is_table(&v[SECTION_RELATION_ROWS], sizeof(struct rank_row)) &&
         is_table(&v[SECTION_CHOICE_ROWS], sizeof(struct rank_row)) &&
+        is_table(&v[SECTION_READING_ROWS], sizeof(struct rank_row)) &&
         v[SECTION_NAMES].size == (uint64_t)v[SECTION_NAMES].count * sizeof(struct name) &&
         v[SECTION_TRANSITIONS].size == (TAGS + 1) * 8 * sizeof(int16_t) &&
         v[SECTION_PLACES].size == PLACES &&
@@ -164,6 +165,8 @@ static int bind(const char *path, struct sg_model *m)
                                            v[SECTION_RELATION_ROWS].count};
     m->choice_rank =
         (struct rank_table){(const void *)v[SECTION_CHOICE_ROWS].p, v[SECTION_CHOICE_ROWS].count};
+    m->reading_rank =
+        (struct rank_table){(const void *)v[SECTION_READING_ROWS].p, v[SECTION_READING_ROWS].count};
     m->relation_places = v[SECTION_PLACES].p;
     m->unsaid = (const void *)v[SECTION_UNSAID].p;
     m->unsaid_count = v[SECTION_UNSAID].count;

@@ -59,12 +59,23 @@ void owner_features(const struct segment *s, int attribute, int owner, struct ke
     key_add3(k, 17, first[-1].form, last[1].form, place);
 }
 
-/* The owner with the highest score if that beats 0, no owner, and those close to it. */
-static void own(const struct sg_model *m, struct segment *s, int attribute)
+/* How far below "none" an owner may score if there is no better one: an attribute was found, and
+ * of something it must be said. */
+enum { OWNER_RESCUE = 2 * RANK_SCALE };
+
+static void add_owner(struct segment *s, int attribute, int owner, int score)
+{
+    if (s->owner_count < 2 * NODE_MAX) {
+        s->owner_scores[s->owner_count] = (int16_t)score;
+        s->owners[s->owner_count++] = (struct owner_edge){(uint16_t)attribute, (uint16_t)owner};
+    }
+}
+
+/* Scores of the objects around as owners, INT32_MIN for others; the best of them, -1: none. */
+static int score_owners(const struct sg_model *m, const struct segment *s, int attribute,
+                        int scores[NODE_MAX])
 {
     int best = -1;
-    int best_score = 0;
-    int scores[NODE_MAX];
     for (uint32_t i = 0; i < s->span_count; i++) {
         scores[i] = INT32_MIN;
     }
@@ -78,15 +89,19 @@ static void own(const struct sg_model *m, struct segment *s, int attribute)
         struct keys k = {0};
         owner_features(s, attribute, i, &k);
         scores[i] = rank_score(&m->owner_rank, &k);
-        if (best < 0 || scores[i] > best_score) {
-            best = i;
-            best_score = scores[i];
-        }
+        best = best < 0 || scores[i] > scores[best] ? i : best;
     }
-    for (int i = 0; i < (int)s->span_count; i++) {
-        if (scores[i] > 0 && scores[i] > best_score - SHARED_MARGIN &&
-            s->owner_count < 2 * NODE_MAX) {
-            s->owners[s->owner_count++] = (struct owner_edge){(uint16_t)attribute, (uint16_t)i};
+    return best;
+}
+
+/* The owner with the highest score if that beats 0, no owner, and those close to it. */
+static void own(const struct sg_model *m, struct segment *s, int attribute)
+{
+    int scores[NODE_MAX];
+    const int best = score_owners(m, s, attribute, scores);
+    for (int i = 0; i < (int)s->span_count && best >= 0; i++) {
+        if (scores[i] > 0 && scores[i] > scores[best] - SHARED_MARGIN) {
+            add_owner(s, attribute, i, scores[i]);
         }
     }
 }
@@ -97,6 +112,23 @@ void owners_run(const struct sg_model *m, struct segment *s)
     for (uint32_t i = 0; i < s->span_count; i++) {
         if (s->spans[i].type == SG_ATTRIBUTE) {
             own(m, s, (int)i);
+        }
+    }
+}
+
+void owners_rescue(const struct sg_model *m, struct segment *s)
+{
+    uint8_t owned[NODE_MAX] = {0};
+    for (uint32_t i = 0; i < s->owner_count; i++) {
+        owned[s->owners[i].attribute] = 1;
+    }
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        if (s->spans[i].type == SG_ATTRIBUTE && !owned[i]) {
+            int scores[NODE_MAX];
+            const int best = score_owners(m, s, (int)i, scores);
+            if (best >= 0 && scores[best] > -OWNER_RESCUE) {
+                add_owner(s, (int)i, best, scores[best]);
+            }
         }
     }
 }

@@ -267,9 +267,7 @@ int sg_parse(struct sg_parser *p, const char *text, size_t n, const struct sg_gr
             continue;
         }
         tagger_run(&p->model->tagger, s);
-        segment_spans(s);
-        owners_run(p->model, s);
-        relations_run(p->model, s);
+        readings_run(p->model, s);
         rc = emit(p);
         if (rc) {
             return rc;

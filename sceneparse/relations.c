@@ -55,7 +55,11 @@ uint64_t span_naming_key(const struct segment *s, const struct span *span)
     uint64_t h = span->type;
     for (int i = span->beg; i < span->end; i++) {
         const struct word *w = word_at(s, i);
-        h = hash_mix(h, span->type == SG_RELATION ? w->verb_hash : w->form);
+        if (span->type != SG_RELATION) {
+            h = hash_mix(h, w->form);
+        } else if (i == span->beg || !word_is_article(w)) {
+            h = hash_mix(h, w->verb_hash);
+        }
     }
     return h;
 }
@@ -68,6 +72,9 @@ size_t span_lemmas(const struct segment *s, const struct span *span, char out[LA
         const struct text t = span->type == SG_RELATION && i == span->beg     ? w->verb
                               : span->type == SG_OBJECT && i == span->end - 1 ? w->noun
                                                                               : w->text;
+        if (span->type == SG_RELATION && i > span->beg && word_is_article(w)) {
+            continue;
+        }
         if (n + t.n + 2 > LABEL_MAX) {
             break;
         }
@@ -318,6 +325,9 @@ static void keep_best(struct pair *pair, const struct candidate *c)
     }
 }
 
+/* Relation words that fit two objects so badly that no label of theirs makes up for it. */
+enum { UNLIKELY = -3 * RANK_SCALE };
+
 /* Scores everything that may hold between two objects; "none" scores 0. */
 static void propose(const struct sg_model *m, const struct segment *s, struct pair *pair)
 {
@@ -335,6 +345,9 @@ static void propose(const struct sg_model *m, const struct segment *s, struct pa
             k.n = 0;
             relation_span_features(s, &c[i], &k);
             span_score = rank_score(&m->relation_rank, &k);
+        }
+        if (pair_score + span_score < UNLIKELY) {
+            continue;
         }
         k.n = 0;
         relation_label_features(s, &c[i], &k);

@@ -9,6 +9,7 @@
  *     owners.c     attribute nodes -> their owners
  *     relations.c  pairs of objects -> relations that may hold
  *     choice.c     which of them do, in view of each other
+ *     readings.c   which of the tagger's sequences makes the best graph
  *     parser.c     the whole, and the graph that comes out
  *     model.c      the model file
  *     train*.c     the model file's making
@@ -102,6 +103,7 @@ struct relation_edge {
     uint16_t object;
     uint16_t relation; /* the span that says it, or REL_UNSAID */
     uint32_t label;    /* offset of its label in the model's strings; STRING_NONE: the lemmas */
+    int32_t score;     /* of the second look */
 };
 
 /* A relation that may hold. */
@@ -123,8 +125,20 @@ struct pair {
     struct candidate best[BEST];
 };
 
+/* Sentences of at most READ_AGAIN words are read in several ways where the tagger hesitates:
+ * linking a longer one again takes too long for what it gains. */
+enum { READINGS = 4, READING_MARGIN = 40, READ_AGAIN = 8 };
+/* One way to tag the sentence. */
+struct reading {
+    int loss;      /* how much less than the best one it scores: 0..READING_MARGIN */
+    uint32_t free; /* words [0, free) go the best way from there */
+    uint8_t tags[SEGMENT_MAX];
+};
+
 struct segment {
     uint32_t n;
+    uint32_t reading_count;
+    struct reading readings[READINGS]; /* best first */
     uint32_t span_count;
     uint32_t owner_count;
     uint32_t relation_count;
@@ -136,6 +150,8 @@ struct segment {
     /* How many spans of each type stand before span i. */
     uint16_t before[NODE_MAX + 1][SG_RELATION + 1];
     struct owner_edge owners[2 * NODE_MAX];
+    int16_t owner_scores[2 * NODE_MAX];
+    uint8_t linked[NODE_MAX]; /* how many edges a span has */
     struct pair pairs[PAIRS_MAX];
     struct relation_edge relations[4 * NODE_MAX];
     char lemmas[SEGMENT_MAX * (4 * WORD_MAX)]; /* the words' texts stand here */
@@ -239,6 +255,7 @@ struct sg_model {
     struct rank_table owner_rank;
     struct rank_table relation_rank;
     struct rank_table choice_rank;
+    struct rank_table reading_rank;
     const uint8_t *relation_places; /* [PLACES]: 1 where training saw a relation so placed */
     const uint32_t *unsaid;         /* labels of relations that no word says, most frequent first */
     uint32_t unsaid_count;
@@ -263,6 +280,9 @@ void words_sieve(struct sg_model *m);
 /* Makes a word one that training never met; `salt` tells such words apart. */
 void word_forget(struct word *w, uint64_t salt);
 
+/* "the", "a", "an": inside a relation's words they say nothing ("on the back of": "on back of"). */
+int word_is_article(const struct word *w);
+
 /* Whether the words are an English caption; marks boilerplate among them as noise. */
 int segment_is_caption(struct segment *s);
 
@@ -272,7 +292,7 @@ const struct lexeme *lexeme_find(const struct lexeme_table *t, uint64_t form);
 enum { TAGGER_FEATURES = 40 };
 /* The features of word i; TAGGER_FEATURES keys at most. */
 int tagger_features(const struct segment *s, int i, uint64_t keys[TAGGER_FEATURES]);
-/* The best sequence of tags (Viterbi) into s->tags. */
+/* The best sequences of tags into s->readings (Viterbi), the best of them into s->tags. */
 void tagger_run(const struct tagger_model *m, struct segment *s);
 /* s->spans from s->tags. */
 void segment_spans(struct segment *s);
@@ -290,6 +310,8 @@ int rank_score(const struct rank_table *t, const struct keys *k);
 /* The features of `owner` as the owner of `attribute` (indexes of spans). */
 void owner_features(const struct segment *s, int attribute, int owner, struct keys *k);
 void owners_run(const struct sg_model *m, struct segment *s);
+/* Gives attributes without an owner the likeliest one, if it is not too unlikely. */
+void owners_rescue(const struct sg_model *m, struct segment *s);
 
 enum { PLACES = 1024, CANDIDATES_MAX = 96 };
 /* How subject, object and relation span stand to each other, below PLACES. */
@@ -309,6 +331,16 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
                      struct keys *k);
 /* Both looks, into s->relations. */
 void relations_run(const struct sg_model *m, struct segment *s);
+/* Gives relation words without a place the objects on their two sides. */
+void relations_rescue(struct segment *s);
+
+/* Spans and links of a reading. */
+void reading_link(const struct sg_model *m, struct segment *s, uint32_t which);
+/* The features of the reading that is linked, in parts. */
+uint32_t reading_parts(const struct segment *s);
+void reading_features(const struct segment *s, uint32_t which, uint32_t part, struct keys *k);
+/* Links the reading that makes the best graph; what it leaves loose is linked as best it can. */
+void readings_run(const struct sg_model *m, struct segment *s);
 
 /* The key under which a span's names are kept. */
 uint64_t span_naming_key(const struct segment *s, const struct span *span);

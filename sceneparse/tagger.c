@@ -184,12 +184,95 @@ static int best_of(tag_scores v)
     return best;
 }
 
-/* The best sequence of tags, by Viterbi's recursion on all tags of a word at once. */
-void tagger_run(const struct tagger_model *m, struct segment *s)
-{
+/* What Viterbi's recursion leaves behind. */
+struct trellis {
     tag_scores moves[TAGS + 1];
     tag_scores back[SEGMENT_MAX];
-    memcpy(moves, m->transitions, sizeof moves);
+    tag_scores score[SEGMENT_MAX];
+};
+
+/* A sequence that leaves reading `from` at word `at`, where it has `tag`, and goes the best way
+ * from there to the beginning. */
+struct turn {
+    int loss;
+    uint32_t from;
+    uint32_t at;
+    int tag;
+};
+
+struct turns {
+    int n;
+    struct turn best[READINGS];
+};
+
+static void turns_add(struct turns *t, struct turn turn)
+{
+    int at = t->n < READINGS ? t->n++ : READINGS;
+    for (; at > 0 && t->best[at - 1].loss > turn.loss; at--) {
+        if (at < READINGS) {
+            t->best[at] = t->best[at - 1];
+        }
+    }
+    if (at < READINGS) {
+        t->best[at] = turn;
+    }
+}
+
+/* All turns from a reading that lose little enough. */
+static void turns_from(const struct trellis *l, const struct segment *s, uint32_t from,
+                       struct turns *turns)
+{
+    const struct reading *r = &s->readings[from];
+    for (uint32_t i = 0; i < r->free; i++) {
+        const int last = i + 1 == s->n;
+        const int next = last ? 0 : r->tags[i + 1];
+        const int own = l->score[i][r->tags[i]] + (last ? 0 : l->moves[r->tags[i]][next]);
+        for (int p = 0; p < TAGS; p++) {
+            const int loss = r->loss + own - l->score[i][p] - (last ? 0 : l->moves[p][next]);
+            if (p != r->tags[i] && loss <= READING_MARGIN) {
+                turns_add(turns, (struct turn){loss, from, i, p});
+            }
+        }
+    }
+}
+
+static void take_turn(const struct trellis *l, struct segment *s, const struct turn *turn)
+{
+    struct reading *r = &s->readings[s->reading_count++];
+    memcpy(r->tags, s->readings[turn->from].tags, s->n);
+    r->loss = turn->loss;
+    r->free = turn->at;
+    int tag = turn->tag;
+    for (uint32_t i = turn->at + 1; i-- > 0;) {
+        r->tags[i] = (uint8_t)tag;
+        tag = l->back[i][tag];
+    }
+}
+
+/* The best sequences of tags within READING_MARGIN of the best one (Lawler 1972: every other
+ * sequence leaves one that is already there at some word, for the last time). */
+static void collect_readings(const struct trellis *l, struct segment *s)
+{
+    struct turns turns = {.n = 0};
+    while (s->reading_count < READINGS && s->n <= READ_AGAIN) {
+        turns_from(l, s, s->reading_count - 1, &turns);
+        if (turns.n == 0) {
+            return;
+        }
+        const struct turn turn = turns.best[0];
+        memmove(turns.best, turns.best + 1, sizeof *turns.best * (size_t)--turns.n);
+        take_turn(l, s, &turn);
+    }
+}
+
+/* The best sequence of tags, by Viterbi's recursion on all tags of a word at once; then those that
+ * come next. */
+void tagger_run(const struct tagger_model *m, struct segment *s)
+{
+    struct trellis l;
+    tag_scores *moves = l.moves;
+    tag_scores *back = l.back;
+    memcpy(moves, m->transitions, sizeof l.moves);
     tag_scores score = {0};
     for (uint32_t i = 0; i < s->n; i++) {
         tag_scores best = i == 0 ? moves[TAGS] : moves[0] + splat(score[0]);
@@ -202,12 +285,18 @@ void tagger_run(const struct tagger_model *m, struct segment *s)
         }
         back[i] = from;
         score = settle(best + emission(m, s, (int)i), must_be_outside(word_at(s, (int)i)));
+        l.score[i] = score;
     }
     int tag = best_of(score);
     for (uint32_t i = s->n; i-- > 0;) {
         s->tags[i] = (uint8_t)tag;
         tag = back[i][tag];
     }
+    s->reading_count = 1;
+    s->readings[0].loss = 0;
+    s->readings[0].free = s->n;
+    memcpy(s->readings[0].tags, s->tags, s->n);
+    collect_readings(&l, s);
 }
 
 /* What the rankers ask of each span again and again. */
@@ -220,7 +309,7 @@ static void count_spans(struct segment *s)
         s->before[i + 1][p->type]++;
         uint64_t h = hash_mix(3, word_at(s, p->beg)->verb_hash);
         for (int k = p->beg + 1; k < p->end; k++) {
-            h = hash_mix(h, word_at(s, k)->form);
+            h = word_is_article(word_at(s, k)) ? h : hash_mix(h, word_at(s, k)->form);
         }
         s->span_words[i] = h;
     }

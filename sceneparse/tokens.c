@@ -146,6 +146,7 @@ static struct scan scan_word(const char *text, size_t n, size_t i)
     unsigned upper = 0;
     unsigned lower = 0;
     unsigned dots = 0;
+    unsigned hyphens = 0;
     while (s.end < n) {
         const struct glyph g = glyph_at(text, n, s.end);
         if (g.kind == GLYPH_LETTER) {
@@ -154,6 +155,7 @@ static struct scan scan_word(const char *text, size_t n, size_t i)
             s.flags |= s.end == i ? WORD_DIGIT : 0;
         } else if (joins(text, n, s.end, &g)) {
             dots += g.code == '.' && upper + lower > 1;
+            hyphens += g.code == '-';
             s.flags |= g.code == '_' || g.code == '@' ? WORD_NOISE : 0;
         } else {
             break;
@@ -165,6 +167,9 @@ static struct scan scan_word(const char *text, size_t n, size_t i)
     }
     if (dots > 0 && !(s.flags & WORD_DIGIT) && s.end - i > 6) {
         s.flags |= WORD_NOISE; /* www.example.org, photo.jpg, but not u.s.a */
+    }
+    if (hyphens > 3) {
+        s.flags |= WORD_NOISE; /* man-with-dog-on-beach, but not state-of-the-art */
     }
     return s;
 }

@@ -33,6 +33,10 @@ static int write_with_provenance(struct trainer *t)
             "lexicon: WordNet 3.0 (WordNet licence): parts of speech, exceptions, noun senses\n"
             "trained: %s by pairmill parse train\n",
             t->train_n, (unsigned long long)t->csv_hash, o->date ? o->date : "undated");
+    if (t->marked.n) {
+        fprintf(f, "marked: %u captions in the manner of the web, hash of the files %016llx\n",
+                t->marked.n, (unsigned long long)t->marked_hash);
+    }
     if (o->score || o->holdout) {
         score_left_out(t, f);
     }
@@ -43,6 +47,39 @@ static int write_with_provenance(struct trainer *t)
     }
     const int rc = model_write(t, o->out, text);
     free(text);
+    return rc;
+}
+
+/* The rankers, each on what those before it find in examples that they did not see. */
+static void links_train(struct trainer *t, const struct tagged *tagged)
+{
+    struct link_fold without[FOLDS];
+    places_build(t, tagged);
+    for (int fold = 0; fold < FOLDS; fold++) {
+        without[fold].owners = owners_fit(t, tagged, fold, FOLDS);
+        without[fold].relations = relations_fit(t, tagged, fold, FOLDS);
+        tell(t, "links by cross-validation", (size_t)fold + 1, FOLDS);
+    }
+    t->m.choice_rank = choice_fit(t, tagged, without, FOLDS);
+    t->m.reading_rank = readings_fit(t, tagged, without, FOLDS);
+    for (int fold = 0; fold < FOLDS; fold++) {
+        free((void *)without[fold].owners.rows);
+        free((void *)without[fold].relations.rows);
+    }
+    t->m.owner_rank = owners_fit(t, tagged, -1, FOLDS);
+    t->m.relation_rank = relations_fit(t, tagged, -1, FOLDS);
+    tell(t, "links", 1, 1);
+}
+
+/* Reads the captions to score when all else is done, so that the model does not depend on them. */
+static int score_read(struct trainer *t, struct alignment *alignment)
+{
+    uint64_t unused;
+    const int rc = examples_read(t->options->score, &t->strings, &t->examples, &unused);
+    if (!rc) {
+        align_from(alignment, t->train_n);
+        t->m.strings = t->strings.p;
+    }
     return rc;
 }
 
@@ -57,35 +94,33 @@ static int run(struct trainer *t)
     if (rc) {
         return rc;
     }
-    uint64_t unused;
-    t->train_n = t->examples.n;
-    rc = o->score ? examples_read(o->score, &t->strings, &t->examples, &unused) : 0;
+    for (int i = 0; i < o->captions_count && !rc; i++) {
+        rc = marked_read(o->captions[i], t);
+    }
     if (rc) {
         return rc;
     }
-    align_all(t);
+    t->train_n = t->examples.n;
+    struct alignment *alignment = align_all(t);
     tell(t, "aligned", t->examples.n, t->examples.n);
     classes_build(t);
     names_build(t);
-    uint8_t **tags = tagger_jackknife(t, FOLDS);
+    struct tagged *tagged = tagger_jackknife(t, FOLDS);
     tagger_train(t, -1, 1, &t->m.tagger);
     tell(t, "tagger", 1, 1);
-    owners_train(t, tags);
-    tell(t, "owners", 1, 1);
-    relations_train(t, tags, FOLDS);
-    for (uint32_t i = 0; i < t->examples.n; i++) {
-        free(tags[i]);
-    }
-    free(tags);
-    tell(t, "relations", 1, 1);
-    t->m.strings = t->strings.p;
-    return write_with_provenance(t);
+    links_train(t, tagged);
+    tagged_free(tagged, t->examples.n);
+    t->strings_n = t->strings.n;
+    rc = o->score ? score_read(t, alignment) : 0;
+    alignment_free(alignment);
+    return rc ? rc : write_with_provenance(t);
 }
 
 /* Tables under construction are the trainer's own; the model only looks at them. */
 static void trainer_free(struct trainer *t)
 {
     examples_free(&t->examples);
+    examples_free(&t->marked);
     free(t->strings.p);
     free(t->strings.slots);
     free(t->lexemes);
@@ -98,6 +133,7 @@ static void trainer_free(struct trainer *t)
     free((void *)t->m.owner_rank.rows);
     free((void *)t->m.relation_rank.rows);
     free((void *)t->m.choice_rank.rows);
+    free((void *)t->m.reading_rank.rows);
     free((void *)t->m.relation_places);
     free(t->s);
     free(t);

@@ -1,12 +1,18 @@
-/* Builds the model file of sceneparse.h from FACTUAL's annotated captions and WordNet. */
+/* Builds the model file of sceneparse.h from FACTUAL's annotated captions, captions marked by hand
+ * and WordNet. */
 #ifndef SCENEPARSE_TRAIN_H
 #define SCENEPARSE_TRAIN_H
 
 #include <stddef.h>
 #include <stdio.h>
 
+enum { TRAIN_CAPTIONS_MAX = 4 };
+
 struct train_options {
-    const char *csv;     /* columns caption and scene_graph_id */
+    const char *csv;                          /* columns caption and scene_graph_id */
+    const char *captions[TRAIN_CAPTIONS_MAX]; /* files of captions with their nodes marked in
+                                               * place: "a {red} [car] <in> the [rain]" */
+    int captions_count;
     const char *wordnet; /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
     const char *out;     /* the model file */
     const char *date;    /* for the provenance: "2026-11-23" */

@@ -467,6 +467,16 @@ static int place_attribute(struct alignment *a, const struct fact *f, enum freed
     return 1;
 }
 
+static int says_any(const struct word *w, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strlen(words[i]) == w->text.n && memcmp(words[i], w->text.p, w->text.n) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int is_filler(const struct word *w)
 {
     static const char *const fillers[] = {
@@ -475,26 +485,17 @@ static int is_filler(const struct word *w)
     if (w->flags & (WORD_PUNCT | WORD_DIGIT | WORD_NOISE | WORD_FOREIGN)) {
         return 1;
     }
-    for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++) {
-        if (strlen(fillers[i]) == w->text.n && memcmp(fillers[i], w->text.p, w->text.n) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return says_any(w, fillers, sizeof fillers / sizeof *fillers);
 }
 
 static int is_possessive(const struct word *w)
 {
     static const char *const words[] = {"his", "her", "its", "their", "it's"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strlen(words[i]) == w->text.n && memcmp(words[i], w->text.p, w->text.n) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return says_any(w, words, sizeof words / sizeof *words);
 }
 
-/* The one run of free words between two objects that are no fillers. */
+/* The one run of free words between two objects that are no fillers; one that ends in a preposition
+ * may have an article inside ("on the back of"). */
 static int evoking_run(const struct alignment *a, int beg, int end, int *run_beg, int *run_end)
 {
     int runs = 0;
@@ -503,34 +504,63 @@ static int evoking_run(const struct alignment *a, int beg, int end, int *run_beg
         const int open = (a->claimed[i] == 0 || a->claimed[i] == SG_RELATION) && !is_filler(w) &&
                          !is_possessive(w);
         if (open && (runs == 0 || *run_end != i)) {
-            runs++;
-            *run_beg = i;
+            const int joins = runs == 1 && *run_end == i - 1 && word_is_article(w - 1);
+            runs += !joins;
+            *run_beg = joins ? *run_beg : i;
             *run_end = i + 1;
         } else if (open) {
             *run_end = i + 1;
         }
     }
-    return runs == 1 && *run_end - *run_beg <= 4;
+    int words = 0;
+    int articles = 0;
+    for (int i = *run_beg; runs == 1 && i < *run_end; i++) {
+        const int article = word_is_article(word_at(a->s, i));
+        articles += article;
+        words += !article;
+    }
+    static const char *const ends[] = {"of", "to", "from"};
+    return runs == 1 && words <= 4 &&
+           (articles == 0 || says_any(word_at(a->s, *run_end - 1), ends, 3));
 }
 
-/* The best place of the relation's own words; prefers between its ends. */
+/* How many words from i on say the relation, articles inside left out ("on the back of" says "on
+ * back of"); 0: they do not. */
+static int relation_stands_at(const struct alignment *a, const struct phrase *p, int i)
+{
+    int k = i;
+    for (int j = 0; j < p->n; j++, k++) {
+        while (j > 0 && k < (int)a->s->n && word_is_article(word_at(a->s, k)) &&
+               !same_word(word_at(a->s, k), &p->w[j])) {
+            k++;
+        }
+        if (k >= (int)a->s->n || !same_word(word_at(a->s, k), &p->w[j])) {
+            return 0;
+        }
+    }
+    return p->n > 0 && is_open(a, i, k - i, SG_RELATION) ? k - i : 0;
+}
+
+/* The best place of the relation's own words, -1 if there is none; prefers between its ends. */
 static int said_at(struct alignment *a, const struct phrase *p, const struct named *s,
-                   const struct named *o)
+                   const struct named *o, int *words)
 {
     const int lo = s->beg < o->beg ? s->end : o->end;
     const int hi = s->beg < o->beg ? o->beg : s->beg;
     int best = -1;
     int best_cost = 0;
     for (int i = 0; i < (int)a->s->n; i++) {
-        if (!stands_at(a, p, i, SG_RELATION, EXACT) || splits_span(a, i, i + p->n, SG_RELATION)) {
+        const int n = relation_stands_at(a, p, i);
+        if (n == 0 || splits_span(a, i, i + n, SG_RELATION)) {
             continue;
         }
-        const int inside = i >= lo && i + p->n <= hi;
-        const int cost = gap(i, i + p->n, o->beg, o->end) +
-                         (inside ? 0 : 20 + 2 * gap(i, i + p->n, s->beg, s->end));
+        const int inside = i >= lo && i + n <= hi;
+        const int cost =
+            gap(i, i + n, o->beg, o->end) + (inside ? 0 : 20 + 2 * gap(i, i + n, s->beg, s->end));
         if (best < 0 || cost < best_cost) {
             best = i;
             best_cost = cost;
+            *words = n;
         }
     }
     return best;
@@ -547,8 +577,9 @@ static void place_relation(struct alignment *a, const struct fact *f)
     phrase_read(a->t, f->relation, &p);
     const int lo = s->beg < o->beg ? s->end : o->end;
     const int hi = s->beg < o->beg ? o->beg : s->beg;
-    int beg = said_at(a, &p, s, o);
-    int end = beg + p.n;
+    int words = 0;
+    int beg = said_at(a, &p, s, o, &words);
+    int end = beg + words;
     if (beg < 0 && !evoking_run(a, lo, hi, &beg, &end)) {
         beg = -1;
     }
@@ -698,20 +729,31 @@ static void align(struct trainer *t, struct alignment *a, struct example *e)
     store(a, e);
 }
 
-void align_all(struct trainer *t)
+struct alignment *align_all(struct trainer *t)
 {
     struct alignment *a = xrealloc(NULL, 1, sizeof *a);
     memset(a, 0, sizeof *a);
     a->t = t;
     a->s = t->s;
-    for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < t->examples.n; i++) {
+    for (uint32_t i = 0; i < t->examples.n; i++) {
+        if (!left_out(t, i)) {
             align(t, a, &t->examples.e[i]);
         }
-        if (round == 0) {
-            learn_synonyms(a);
-        }
     }
+    learn_synonyms(a);
+    align_from(a, 0);
+    return a;
+}
+
+void align_from(struct alignment *a, uint32_t first)
+{
+    for (uint32_t i = first; i < a->t->examples.n; i++) {
+        align(a->t, a, &a->t->examples.e[i]);
+    }
+}
+
+void alignment_free(struct alignment *a)
+{
     free(a->synonyms);
     free(a->seen);
     free(a);

@@ -68,7 +68,7 @@ uint32_t pool_add(struct pool *p, const char *s, size_t n)
     return at;
 }
 
-static int slurp(const char *path, char **out, size_t *n)
+int text_read(const char *path, char **out, size_t *n)
 {
     FILE *f = fopen(path, "rb");
     if (!f) {
@@ -192,12 +192,12 @@ int examples_read(const char *path, struct pool *pool, struct examples *out, uin
 {
     size_t n;
     char *text;
-    const int rc = slurp(path, &text, &n);
+    const int rc = text_read(path, &text, &n);
     if (rc) {
         return rc;
     }
     *hash = XXH3_64bits(text, n);
-    BUG_ON(out->text_count == 2);
+    BUG_ON(out->text_count == TRAIN_CAPTIONS_MAX);
     out->texts[out->text_count++] = text;
     char *p = text;
     int caption = -1;

@@ -3,11 +3,14 @@
  * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
  *
  *     train_csv.c      FACTUAL's CSV -> examples (caption and facts)
+ *     train_marked.c   captions with their nodes marked in place -> examples (caption and spans)
  *     train_lexicon.c  WordNet's files -> word and lemma tables
  *     train_align.c    facts -> spans of the caption's words
  *     train_names.c    what nodes are called, given their words
  *     train_tagger.c   the conditional random field
- *     train_rank.c     the two rankers
+ *     train_rank.c     a ranker's weights
+ *     train_links.c    the rankers of owners and relations
+ *     train_readings.c the ranker of readings
  *     train_write.c    the model file
  *     train.c          the order of it all
  */
@@ -64,9 +67,12 @@ struct example {
 struct examples {
     struct example *e;
     uint32_t n;
-    char *texts[2]; /* the files, in which the captions stand */
+    char *texts[TRAIN_CAPTIONS_MAX]; /* the files, in which the captions stand */
     int text_count;
 };
+
+/* The file with a NUL behind it; the caller frees it. */
+int text_read(const char *path, char **out, size_t *n) SG_MUST_CHECK;
 
 /* Appends the file's rows; *hash becomes the XXH3 of its bytes. */
 int examples_read(const char *path, struct pool *pool, struct examples *out,
@@ -80,8 +86,11 @@ struct trainer {
     struct sg_model m; /* tables as far as they are built */
     struct pool strings;
     struct examples examples;
+    struct examples marked; /* spans alone: no labels, owners, edges */
     uint64_t csv_hash;
-    uint32_t train_n; /* examples from here on are for scoring alone */
+    uint64_t marked_hash; /* of all their files together */
+    uint32_t train_n;     /* examples from here on are for scoring alone */
+    uint32_t strings_n;   /* bytes of `strings` that the model needs */
     const struct train_options *options;
     struct segment *s; /* scratch */
     struct lexeme *lexemes;
@@ -91,12 +100,21 @@ int lexicon_build(struct trainer *t, const char *wordnet) SG_MUST_CHECK;
 /* Adds a class (1..255), WORD_TRAINED and how often training met it to a word. */
 void lexicon_set_class(struct trainer *t, uint64_t form, uint8_t class, uint32_t times);
 
+/* Appends captions with their nodes marked in place to t->marked. */
+int marked_read(const char *path, struct trainer *t) SG_MUST_CHECK;
+
 /* Whether example i takes no part in training. */
 int left_out(const struct trainer *t, uint32_t i);
 
 /* The example's words, analysed, into t->s. */
 void example_load(struct trainer *t, const struct example *e);
-void align_all(struct trainer *t);
+/* Aligns every example by what those that are not left out teach; the caller frees what it returns.
+ */
+struct alignment;
+struct alignment *align_all(struct trainer *t);
+/* Aligns examples that came since, from `first` on. */
+void align_from(struct alignment *a, uint32_t first);
+void alignment_free(struct alignment *a);
 void classes_build(struct trainer *t);
 void names_build(struct trainer *t);
 /* The label that training calls a span: its lemmas, if the names do not know better. */
@@ -104,11 +122,30 @@ void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32
 
 /* Trains on all examples but those of `fold` (of `folds`; -1: on all) into a packed table. */
 void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out);
-/* Tags every example by a tagger that did not see it: tags[example] -> bytes. */
-uint8_t **tagger_jackknife(struct trainer *t, int folds);
+/* An example's readings by a tagger that did not see it. */
+struct tagged {
+    uint32_t n;
+    struct reading *readings;
+};
+struct tagged *tagger_jackknife(struct trainer *t, int folds);
+void tagged_free(struct tagged *tagged, uint32_t n);
 
-void owners_train(struct trainer *t, uint8_t **tags);
-void relations_train(struct trainer *t, uint8_t **tags, int folds);
+/* Rankers that did not see the examples of one fold: examples i with i % folds == fold. */
+struct link_fold {
+    struct rank_table owners;
+    struct rank_table relations;
+};
+/* Which places of subject, object and relation words occur often enough to be candidates. */
+void places_build(struct trainer *t, const struct tagged *tagged);
+/* Fit to all examples but those of a fold (-1: to all). */
+struct rank_table owners_fit(struct trainer *t, const struct tagged *tagged, int fold, int folds);
+struct rank_table relations_fit(struct trainer *t, const struct tagged *tagged, int fold,
+                                int folds);
+/* These two set t->m.owner_rank and t->m.relation_rank to each fold's in turn. */
+struct rank_table choice_fit(struct trainer *t, const struct tagged *tagged,
+                             const struct link_fold *without, int folds);
+struct rank_table readings_fit(struct trainer *t, const struct tagged *tagged,
+                               const struct link_fold *without, int folds);
 
 /* Compares what the model finds in the examples that were left out with what stands there. */
 void score_left_out(struct trainer *t, FILE *out);

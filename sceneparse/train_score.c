@@ -94,7 +94,7 @@ void score_left_out(struct trainer *t, FILE *out)
         n++;
         example_load(t, e);
         tagger_run(&t->m.tagger, t->s);
-        segment_spans(t->s);
+        readings_run(&t->m, t->s);
         count_spans(t->s, e, spans);
         count_words(t->s, e, words);
         count_links(t, e, &owners, &relations);

@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2 };
+enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 6 };
 
 /* ---- exact features ---- */
 
@@ -111,6 +111,13 @@ struct lanes {
     float v[8];
 };
 
+/* A caption as the field sees it. */
+struct lesson {
+    uint32_t *ids; /* [words * features] */
+    uint8_t *gold; /* [words] */
+    uint32_t words;
+};
+
 struct field {
     struct feature_map map;
     struct lanes *w;   /* [features] weights of the tags */
@@ -119,9 +126,8 @@ struct field {
     float tsum[TAGS + 1][8];
     float tw[TAGS + 1][8];
     float tg[TAGS + 1][8];
-    uint32_t **ids; /* [example][words * features] */
-    uint8_t **gold; /* [example][words] */
-    uint8_t *words; /* [example] */
+    struct lesson *lessons;
+    uint32_t n;
     int per_word;
 };
 
@@ -134,53 +140,80 @@ static int allowed(int from, int to)
     return begin < 0 || from == begin || from == to;
 }
 
-/* Forgets a part of the content words, the rarer the likelier, so that the field learns what to do
- * about words it does not know: web captions are full of them. */
-static void forget_words(struct trainer *t, uint32_t example)
+/* What a lesson hides, in percent, so that the field learns what to do about words and contexts it
+ * does not know: web captions are full of them. */
+struct hiding {
+    unsigned rare_words, seldom_words, common_words; /* forgotten, content words alone */
+    unsigned features;                               /* left out, of any word */
+};
+static const struct hiding hide_factual = {60, 30, 8, 40};
+static const struct hiding hide_marked = {60, 50, 25, 60};
+
+static void forget_words(struct trainer *t, const struct hiding *h, uint64_t salt)
 {
     for (uint32_t i = 0; i < t->s->n; i++) {
         struct word *w = &t->s->words[MARGIN + i];
         const unsigned frequency = lexeme_frequency(lexeme_find(&t->m.lexemes, w->form));
-        const uint64_t draw = hash_mix(hash_mix(example, i), 0x666f72) % 100;
-        const uint64_t chance = frequency < 3 ? 60 : frequency < 5 ? 30 : 8;
+        const uint64_t draw = hash_mix(hash_mix(salt, i), 0x666f72) % 100;
+        const uint64_t chance = frequency < 3   ? h->rare_words
+                                : frequency < 5 ? h->seldom_words
+                                                : h->common_words;
         if ((w->flags & WORD_KNOWN) && draw < chance) {
-            word_forget(w, hash_mix(example, i));
+            word_forget(w, hash_mix(salt, i));
         }
     }
 }
 
-static void gather(struct trainer *t, struct field *f, int fold, int folds)
+/* The feature that stands for those left out; it never counts. */
+enum { HIDDEN_KEY = 1 };
+
+static int is_hidden(const struct hiding *h, uint64_t salt, uint32_t feature)
 {
-    const uint32_t n = 2 * t->examples.n;
-    f->ids = xrealloc(NULL, n, sizeof *f->ids);
-    f->gold = xrealloc(NULL, n, sizeof *f->gold);
-    f->words = xrealloc(NULL, n, 1);
-    for (uint32_t i = 0; i < n; i++) {
-        const uint32_t which = i % t->examples.n;
-        const struct example *e = &t->examples.e[which];
-        f->ids[i] = NULL;
-        f->gold[i] = NULL;
-        f->words[i] = 0;
-        if (left_out(t, which) || (fold >= 0 && (int)(which % (uint32_t)folds) == fold)) {
-            continue;
-        }
-        example_load(t, e);
-        if (i >= t->examples.n) {
-            forget_words(t, which);
-        }
-        f->words[i] = (uint8_t)t->s->n;
-        f->gold[i] = xrealloc(NULL, t->s->n + 1, 1);
-        tags_from_spans(e->spans, e->span_count, f->gold[i], t->s->n);
-        f->ids[i] = xrealloc(NULL, (size_t)t->s->n * TAGGER_FEATURES + 1, sizeof **f->ids);
-        uint32_t *out = f->ids[i];
-        for (uint32_t k = 0; k < t->s->n; k++) {
-            uint64_t keys[TAGGER_FEATURES];
-            f->per_word = tagger_features(t->s, (int)k, keys);
-            for (int j = 0; j < f->per_word; j++) {
-                *out++ = features_id(&f->map, keys[j]);
-            }
+    return h && hash_mix(hash_mix(salt, feature), 0x64726f70) % 100 < h->features;
+}
+
+/* One more lesson; `h` NULL: with nothing hidden. */
+static void add_lesson(struct trainer *t, struct field *f, const struct example *e,
+                       const struct hiding *h, uint64_t salt)
+{
+    example_load(t, e);
+    if (h) {
+        forget_words(t, h, salt);
+    }
+    const uint32_t n = t->s->n;
+    struct lesson *l = &f->lessons[f->n++];
+    l->words = n;
+    l->gold = xrealloc(NULL, n + 1, 1);
+    tags_from_spans(e->spans, e->span_count, l->gold, n);
+    l->ids = xrealloc(NULL, (size_t)n * TAGGER_FEATURES + 1, sizeof *l->ids);
+    uint32_t *out = l->ids;
+    for (uint32_t k = 0; k < n; k++) {
+        uint64_t keys[TAGGER_FEATURES];
+        f->per_word = tagger_features(t->s, (int)k, keys);
+        for (int j = 0; j < f->per_word; j++) {
+            const int hidden = is_hidden(h, salt, k * TAGGER_FEATURES + (uint32_t)j);
+            *out++ = features_id(&f->map, hidden ? HIDDEN_KEY : keys[j]);
         }
     }
+}
+
+/* FACTUAL's captions whole and half hidden; of the marked captions, which are few, one whole and
+ * the other copies with something else hidden each time. */
+static void gather(struct trainer *t, struct field *f, int fold, int folds)
+{
+    f->lessons =
+        xrealloc(NULL, 2 * t->examples.n + MARKED_COPIES * t->marked.n + 1, sizeof *f->lessons);
+    for (uint32_t i = 0; i < t->examples.n; i++) {
+        if (!left_out(t, i) && (fold < 0 || (int)(i % (uint32_t)folds) != fold)) {
+            add_lesson(t, f, &t->examples.e[i], NULL, 0);
+            add_lesson(t, f, &t->examples.e[i], &hide_factual, i);
+        }
+    }
+    for (uint32_t i = 0; i < MARKED_COPIES * t->marked.n; i++) {
+        const struct hiding *h = i < t->marked.n ? NULL : &hide_marked;
+        add_lesson(t, f, &t->marked.e[i % t->marked.n], h, i);
+    }
+    f->map.counts[features_id(&f->map, HIDDEN_KEY)] = 0;
     f->w = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->w + 63) / 64 * 64 + 64);
     f->g = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->g + 63) / 64 * 64 + 64);
     BUG_ON(!f->w || !f->g);
@@ -208,10 +241,10 @@ static void normalise(double v[8])
     }
 }
 
-static void forward_backward(const struct field *f, uint32_t example, struct lattice *l)
+static void forward_backward(const struct field *f, const struct lesson *lesson, struct lattice *l)
 {
-    const int n = f->words[example];
-    const uint32_t *ids = f->ids[example];
+    const int n = (int)lesson->words;
+    const uint32_t *ids = lesson->ids;
     for (int a = 0; a <= TAGS; a++) {
         for (int b = 0; b < TAGS; b++) {
             l->move[a][b] = allowed(a, b) ? exact_exp((double)f->tw[a][b]) : 0;
@@ -257,10 +290,11 @@ static void step_float(float *w, float *g, float gradient, float rate)
     *w -= rate * gradient / sqrtf(*g + DAMPING);
 }
 
-static void step_moves(struct field *f, uint32_t example, const struct lattice *l, float rate)
+static void step_moves(struct field *f, const struct lesson *lesson, const struct lattice *l,
+                       float rate)
 {
-    const int n = f->words[example];
-    const uint8_t *gold = f->gold[example];
+    const int n = (int)lesson->words;
+    const uint8_t *gold = lesson->gold;
     double expected[TAGS + 1][8] = {{0}};
     for (int i = 1; i < n; i++) {
         double joint[TAGS][8];
@@ -298,23 +332,23 @@ static void step_row(struct lanes *w, struct lanes *g, const struct lanes *gradi
     }
 }
 
-static void step(struct field *f, uint32_t example, float rate, float decay)
+static void step(struct field *f, const struct lesson *lesson, float rate, float decay)
 {
     static struct lattice l;
-    const int n = f->words[example];
-    const uint32_t *ids = f->ids[example];
+    const int n = (int)lesson->words;
+    const uint32_t *ids = lesson->ids;
     if (n == 0) {
         return;
     }
-    forward_backward(f, example, &l);
-    step_moves(f, example, &l, rate);
+    forward_backward(f, lesson, &l);
+    step_moves(f, lesson, &l, rate);
     for (int i = 0; i < n; i++) {
         double p[8] = {0};
         for (int t = 0; t < TAGS; t++) {
             p[t] = l.alpha[i][t] * l.beta[i][t];
         }
         normalise(p);
-        p[f->gold[example][i]] -= 1;
+        p[lesson->gold[i]] -= 1;
         struct lanes gradient;
         for (int t = 0; t < 8; t++) {
             gradient.v[t] = t < TAGS ? (float)p[t] : 0;
@@ -398,15 +432,13 @@ static void take_mean(struct field *f, int epochs)
     }
 }
 
-static void field_free(struct field *f, uint32_t examples)
+static void field_free(struct field *f)
 {
-    for (uint32_t i = 0; i < examples; i++) {
-        free(f->ids[i]);
-        free(f->gold[i]);
+    for (uint32_t i = 0; i < f->n; i++) {
+        free(f->lessons[i].ids);
+        free(f->lessons[i].gold);
     }
-    free(f->ids);
-    free(f->gold);
-    free(f->words);
+    free(f->lessons);
     free(f->w);
     free(f->sum);
     free(f->g);
@@ -418,13 +450,12 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     struct field f = {0};
     features_init(&f.map);
     gather(t, &f, fold, folds);
-    const uint32_t n = 2 * t->examples.n; /* each caption whole, then with words forgotten */
-    uint32_t *order = xrealloc(NULL, n, sizeof *order);
+    uint32_t *order = xrealloc(NULL, f.n + 1, sizeof *order);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         const float rate = RATE * (float)(EPOCHS - epoch) / EPOCHS + LAST_RATE;
-        shuffle(order, n, (uint64_t)epoch);
-        for (uint32_t i = 0; i < n; i++) {
-            step(&f, order[i], rate, DECAY);
+        shuffle(order, f.n, (uint64_t)epoch);
+        for (uint32_t i = 0; i < f.n; i++) {
+            step(&f, &f.lessons[order[i]], rate, DECAY);
         }
         if (epoch >= EPOCHS - MEAN_EPOCHS) {
             add_to_mean(&f);
@@ -433,20 +464,29 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     take_mean(&f, MEAN_EPOCHS);
     free(order);
     *out = pack(&f);
-    field_free(&f, n);
+    field_free(&f);
 }
 
-uint8_t **tagger_jackknife(struct trainer *t, int folds)
+void tagged_free(struct tagged *tagged, uint32_t n)
 {
-    uint8_t **tags = xrealloc(NULL, t->examples.n, sizeof *tags);
+    for (uint32_t i = 0; i < n; i++) {
+        free(tagged[i].readings);
+    }
+    free(tagged);
+}
+
+struct tagged *tagger_jackknife(struct trainer *t, int folds)
+{
+    struct tagged *tagged = xrealloc(NULL, t->examples.n, sizeof *tagged);
     for (int fold = 0; fold < folds; fold++) {
         struct tagger_model m;
         tagger_train(t, fold, folds, &m);
         for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
             example_load(t, &t->examples.e[i]);
             tagger_run(&m, t->s);
-            tags[i] = xrealloc(NULL, t->s->n + 1, 1);
-            memcpy(tags[i], t->s->tags, t->s->n);
+            tagged[i].n = t->s->reading_count;
+            tagged[i].readings = xrealloc(NULL, tagged[i].n, sizeof *tagged[i].readings);
+            memcpy(tagged[i].readings, t->s->readings, tagged[i].n * sizeof *t->s->readings);
         }
         free((void *)m.rows);
         free((void *)m.transitions);
@@ -454,5 +494,5 @@ uint8_t **tagger_jackknife(struct trainer *t, int folds)
             t->options->progress("tagging by cross-validation", (size_t)fold + 1, (size_t)folds);
         }
     }
-    return tags;
+    return tagged;
 }

@@ -70,7 +70,7 @@ int model_write(struct trainer *t, const char *path, const char *provenance)
     }
     const struct part parts[SECTIONS] = {
         [SECTION_PROVENANCE] = {provenance, strlen(provenance) + 1, 0},
-        [SECTION_STRINGS] = {t->strings.p, t->strings.n, 0},
+        [SECTION_STRINGS] = {t->strings.p, t->strings_n, 0},
         [SECTION_LEXEMES] = TABLE(m->lexemes.slots, m->lexemes.bits),
         [SECTION_IRREGULARS] = TABLE(m->irregulars.slots, m->irregulars.bits),
         [SECTION_NAMINGS] = TABLE(m->namings.slots, m->namings.bits),
@@ -80,6 +80,7 @@ int model_write(struct trainer *t, const char *path, const char *provenance)
         [SECTION_OWNER_ROWS] = TABLE(m->owner_rank.rows, m->owner_rank.bits),
         [SECTION_RELATION_ROWS] = TABLE(m->relation_rank.rows, m->relation_rank.bits),
         [SECTION_CHOICE_ROWS] = TABLE(m->choice_rank.rows, m->choice_rank.bits),
+        [SECTION_READING_ROWS] = TABLE(m->reading_rank.rows, m->reading_rank.bits),
         [SECTION_PLACES] = {m->relation_places, PLACES, 0},
         [SECTION_UNSAID] = {m->unsaid, m->unsaid_count * sizeof *m->unsaid, m->unsaid_count},
     };

@@ -267,6 +267,14 @@ void word_forget(struct word *w, uint64_t salt)
     w->class = shape_class(w);
 }
 
+int word_is_article(const struct word *w)
+{
+    const char *p = w->text.p;
+    const uint32_t n = w->text.n;
+    return (n == 3 && memcmp(p, "the", 3) == 0) || (n == 1 && p[0] == 'a') ||
+           (n == 2 && memcmp(p, "an", 2) == 0);
+}
+
 static void bound(struct word *w, uint64_t which)
 {
     const uint64_t h = hash_mix(0x626f756e64, which);

@@ -167,6 +167,16 @@ Test(sceneparse, being_in_front_of_something_is_a_relation)
         has_relation(parse("the car is in front of the house"), "car", "in front of", "house"));
 }
 
+Test(sceneparse, an_article_inside_a_relation_is_covered_and_not_said)
+{
+    const char *text = "a saddle on the back of a horse";
+    const struct sg_graph *g = parse(text);
+    cr_assert(has_relation(g, "saddle", "on back of", "horse"));
+    cr_assert_eq(g->node_count, 3);
+    cr_assert_eq(g->nodes[1].beg, 9);
+    cr_assert_eq(g->nodes[1].end, 23);
+}
+
 Test(sceneparse, numbers_become_digits_and_plurals_singular)
 {
     const struct sg_graph *g = parse("three dogs");
@@ -197,6 +207,30 @@ Test(sceneparse, what_is_no_caption_has_no_nodes)
     expect_nothing("all rights reserved 2019");
     expect_nothing("click here to download the file");
     expect_nothing("\xff\xfe\x80 \xc3 \xe2\x80");
+    expect_nothing("un hombre en la playa");
+    expect_nothing("Ein Mann mit einem Hund am Strand");
+    expect_nothing("une femme avec un chapeau");
+    expect_nothing("man-with-dog-on-beach");
+}
+
+Test(sceneparse, a_foreign_name_in_a_caption_is_no_other_language)
+{
+    cr_assert_gt(parse("a man by the rio de la plata")->node_count, 0);
+}
+
+Test(sceneparse, pronouns_are_no_nodes)
+{
+    const char *text = "the red cup she is holding";
+    const struct sg_graph *g = parse(text);
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        cr_assert_neq(g->nodes[i].beg, 12);
+    }
+    cr_assert(has_attribute(g, "cup", "red"));
+}
+
+Test(sceneparse, a_pronoun_that_begins_a_sentence_is_a_person)
+{
+    cr_assert(has_relation(parse("she is wearing a pink outfit"), "woman", "wear", "outfit"));
 }
 
 Test(sceneparse, boilerplate_behind_a_caption_is_passed_over)

@@ -63,7 +63,7 @@ static void tear_down(void)
 {
     static const char *const names[] = {"index.noun", "data.noun", "index.verb", "index.adj",
                                         "index.adv",  "noun.exc",  "verb.exc",   "captions.csv",
-                                        "a.sgm",      "b.sgm"};
+                                        "marked.txt", "a.sgm",     "b.sgm"};
     char path[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -109,6 +109,25 @@ Test(sceneparse_train, the_same_captions_make_the_same_bytes)
     free(y);
 }
 
+Test(sceneparse_train, captions_to_score_are_not_learned)
+{
+    char csv[256];
+    char score[256];
+    char path[256];
+    size_t n;
+    put("marked.txt",
+        "caption,scene_graph_id\na zebra hugging a dog,\"( zebra , v:hug , dog )\"\n");
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(score, sizeof score, "%s/marked.txt", folder);
+    snprintf(path, sizeof path, "%s/a.sgm", folder);
+    const struct train_options o = {.csv = csv, .wordnet = folder, .out = path, .score = score};
+    cr_assert_eq(sg_train(&o), 0, "%s", err_text());
+    char *bytes = slurp(path, &n);
+    cr_assert(memmem(bytes, n, "sit on", 7), "a label of the training captions is in the model");
+    cr_assert_null(memmem(bytes, n, "zebra", 5));
+    free(bytes);
+}
+
 Test(sceneparse_train, learns_what_the_captions_teach)
 {
     char path[256];
@@ -143,4 +162,57 @@ Test(sceneparse_train, a_missing_lexicon_is_named)
         .csv = "/nowhere.csv", .wordnet = "/nowhere", .out = "/dev/null"};
     cr_assert_eq(sg_train(&o), E_NO_FILE);
     cr_assert(strstr(err_text(), "/nowhere/index.noun"));
+}
+
+static int train_marked(const char *marked, const char *name, char path[256])
+{
+    char csv[256];
+    char captions[256];
+    put("marked.txt", marked);
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(captions, sizeof captions, "%s/marked.txt", folder);
+    snprintf(path, 256, "%s/%s", folder, name);
+    const struct train_options o = {.csv = csv,
+                                    .wordnet = folder,
+                                    .out = path,
+                                    .date = "2000-01-01",
+                                    .captions = {captions},
+                                    .captions_count = 1};
+    return sg_train(&o);
+}
+
+Test(sceneparse_train, learns_from_marked_captions)
+{
+    char path[256];
+    struct sg_model *model;
+    struct sg_parser *parser;
+    const struct sg_graph *g;
+    cr_assert_eq(train_marked("# names of two nouns\n\n"
+                              "a [dog ball] <sitting on> the [chair]\n"
+                              "the {red} [dog ball] <sitting on> a [cup]\n",
+                              "a.sgm", path),
+                 0, "%s", err_text());
+    cr_assert_eq(sg_model_open(path, &model), 0, "%s", err_text());
+    cr_assert(strstr(sg_model_provenance(model), "marked: 2 captions"));
+    cr_assert_eq(sg_parser_new(model, &parser), 0);
+    const char *text = "a dog ball sitting on the chair";
+    cr_assert_eq(sg_parse(parser, text, strlen(text), &g), 0);
+    cr_assert_str_eq(g->labels + g->nodes[0].label, "dog ball");
+    cr_assert_eq(g->nodes[0].beg, 2);
+    cr_assert_eq(g->nodes[0].end, 10);
+    sg_parser_free(parser);
+    sg_model_close(model);
+}
+
+Test(sceneparse_train, marks_that_do_not_hold_whole_words_are_refused_by_line)
+{
+    static const char *const wrong[] = {"a [dog\n",  "a [dog}\n", "a [dog [ball]]\n", "a [] dog\n",
+                                        "a [do]g\n", "a d[og]\n", "a dog]\n"};
+    char path[256];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "a [cup]\n%s", wrong[i]);
+        cr_assert_eq(train_marked(text, "a.sgm", path), E_FORMAT, "%s", wrong[i]);
+        cr_assert(strstr(err_text(), "line 2"), "%s", err_text());
+    }
 }
