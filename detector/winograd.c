@@ -1,6 +1,6 @@
 #include "detector/winograd.h"
 
-#include "detector/conv_internal.h"
+#include "detector/conv_layout.h"
 #include "detector/gemm.h"
 #include "detector/simd.h"
 
