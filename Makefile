@@ -51,9 +51,9 @@ $B/libpairmill.so: $(CLIENT)
 	$(CC) $(OPT) -shared -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $B/tests/unit-tests: $(UNIT) $(ROOMS) | $B/pairmill-decode
-	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
-
 $B/tests/e2e-tests: $(E2E) $(ROOMS)
+$B/tests/fault-tests: $(call objs,tests/fault) $B/tests/e2e/mill.o $(ROOMS) | $B/pairmill $B/pairmill-decode
+$B/tests/%-tests:
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
 
 $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
@@ -74,10 +74,7 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_SCENEPARSE) $(FUZZ_WEIGHTS) $(wildcard scene
 fuzz: ## fuzz: random captions, model and weight files against their readers, under clang's sanitizers
 	@scripts/install-packages fuzz
 	@$(MAKE) -s $(addprefix build/fuzz/fuzz_,sceneparse sceneparse_model weights)
-	build/fuzz/fuzz_sceneparse -max_total_time=50 -max_len=4096 -print_final_stats=1 -verbosity=0
-	build/fuzz/fuzz_sceneparse_model -max_total_time=10 -verbosity=0
-	@tests/fuzz/weight_seeds.py build/fuzz/weights
-	build/fuzz/fuzz_weights -max_total_time=20 -max_len=4096 -print_final_stats=1 -verbosity=0 build/fuzz/weights
+	scripts/fuzz
 
 demo: ## demo: install, build, grind a sample corpus, feed a trainer, write demo/out/report.html
 	@scripts/install-packages demo
@@ -91,10 +88,14 @@ test: ## test: install what the tests need and run them all
 unit: $B/tests/unit-tests ## unit: build and run the unit tests of this variant
 	$B/tests/unit-tests -j2
 
-parity: all ## parity: compare the networks with torch on the same weights and images (needs python3-torchvision)
+parity: ## parity: compare the networks with torch on the same weights and images
+	@scripts/install-packages parity
+	@$(MAKE) -s all
 	/usr/bin/python3 tests/parity/parity.py --program $B/pairmill
 
-retrain: all ## retrain: train the shipped parser model again from PAIRMILL_DATA and compare the bytes
+retrain: ## retrain: train the shipped parser model again from PAIRMILL_TEST_DATA and compare the bytes
+	@scripts/install-packages retrain
+	@$(MAKE) -s all
 	scripts/retrain
 
 format: ## format: lay out every source file by .clang-format
@@ -112,12 +113,8 @@ help: ## help: list the targets
 e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the real programs
 	$B/tests/e2e-tests -j2
 
-$B/tests/fault-tests: $(call objs,tests/fault) $B/tests/e2e/mill.o $(ROOMS) | $B/pairmill $B/pairmill-decode
-	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg -lcriterion
-
 faults: ## faults: crash a build at every fault point in turn (builds the FAULTS=1 variant)
 	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
 	build/faults/tests/fault-tests -j2
-
 .PHONY: retrain fuzz all demo test e2e faults parity packages-present unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -233,6 +233,16 @@ def proposals(config, fg, deltas, height, width, scale):
     return boxes[keep], fg[keep]
 
 
+def distinct_rois(rois, scale):
+    """RoI pooling rounds corners to feature pixels, so neighbours often pool the same ones, and must have
+    the same feature whatever a matrix product's rounding: returns the first RoI of each kind and, for
+    every RoI, which of those stands for it."""
+    corners = np.floor(rois * np.float32(scale) + np.float32(0.5)).astype(int)
+    kinds = {}
+    of = [kinds.setdefault(tuple(c), len(kinds)) for c in corners]
+    return rois[[of.index(k) for k in range(len(kinds))]], of
+
+
 # --- the detector ----------------------------------------------------------
 
 class Detector:
@@ -259,7 +269,8 @@ class Detector:
         score = self.conv("rpn_cls_score", x)[0]          # [2A][h][w]: background, then foreground
         delta = self.conv("rpn_bbox_pred", x)[0]          # [4A][h][w]
         a, (h, w) = score.shape[0] // 2, score.shape[1:]
-        fg = torch.softmax(score.view(2, a, h, w), 0)[1]  # [A][h][w]
+        score = score.view(2, a, h, w)
+        fg = score[1] - score[0]                          # [A][h][w] log-odds: the probability rounds to 1
         fg = fg.permute(1, 2, 0).reshape(-1).numpy()
         delta = delta.view(a, 4, h, w).permute(2, 3, 0, 1).reshape(-1, 4).numpy()
         config = dict(self.config, map_size=(h, w))
@@ -284,14 +295,16 @@ class Detector:
         height, width = x.shape[2:]
         feature_map = backbone(self.conv, x, self.config)
         rois, rpn_score = self.propose(feature_map, height, width, scale)
-        indexed = torch.from_numpy(np.pad(rois, ((0, 0), (1, 0))))        # [R][5], batch 0
+        distinct, of = distinct_rois(rois, 1.0 / self.config["feat_stride"])
+        indexed = torch.from_numpy(np.pad(distinct, ((0, 0), (1, 0))))    # [R'][5], batch 0
         size = self.config["roi_pool"]
         pooled = torchvision.ops.roi_pool(feature_map, indexed, (size, size),
                                           1.0 / self.config["feat_stride"])
         feature = roi_feature(self.conv, pooled, self.config)
-        class_score = self.linear("cls_score", feature)
+        class_score = self.linear("cls_score", feature)[of]
         roi_boxes = rois / np.float32(scale)
-        class_boxes = decode(roi_boxes, self.linear("bbox_pred", feature).numpy())
+        class_boxes = decode(roi_boxes, self.linear("bbox_pred", feature)[of].numpy())
+        feature = feature[of]
         return {
             "scale": scale, "net_size": np.array([height, width]),
             "rois": rois, "rpn_score": rpn_score, "roi_boxes": roi_boxes,

@@ -280,6 +280,39 @@ static void run_rois(const struct c4 *g, struct pass *pass, const struct tensor 
     pass->room = 0;
 }
 
+/* RoIs that are computed apart: all of them, or where RoI max pooling makes some alike, one of
+ * each. */
+struct distinct {
+    size_t n;
+    struct box *roi;
+    uint32_t *of; /* which of them stands for each RoI */
+};
+
+static struct distinct find_distinct(const struct c4 *g, struct pass *pass, struct box *roi,
+                                     size_t n)
+{
+    const size_t most = (size_t)g->proposals.post_nms;
+    struct distinct d = {.n = n, .roi = roi};
+    if (g->kind->align) {
+        return d;
+    }
+    d.roi = workspace_take(pass->ws, most, sizeof *d.roi);
+    d.of = workspace_take(pass->ws, most, sizeof *d.of);
+    if (!pass->dry) {
+        d.n = roi_pool_distinct(roi, n, 1.0f / (float)g->grid.stride_x, d.roi, d.of);
+    }
+    return d;
+}
+
+/* rows[d.n][width] -> rows[n][width], from the end: no row moves forward. */
+static void spread_rows(const struct pass *pass, const struct distinct *d, size_t n, float *rows,
+                        size_t width)
+{
+    for (size_t i = n; d->of && !pass->dry && i-- > 0;) {
+        memmove(rows + i * width, rows + d->of[i] * width, width * sizeof *rows);
+    }
+}
+
 static float dot(const float *a, const float *b, size_t n)
 {
     float sum = 0;
@@ -403,11 +436,14 @@ static void c4_run(const void *graph, struct pass *pass, const struct geometry *
     float *pooled = pass_floats(pass, most * dim);
     const struct tensor features = run_body(g, pass, geo, rgb);
     const size_t n = run_rpn(g, pass, &features, geo, roi);
-    run_rois(g, pass, &features, roi, n, pooled);
+    const struct distinct distinct = find_distinct(g, pass, roi, n);
+    run_rois(g, pass, &features, distinct.roi, distinct.n, pooled);
     pass_give(pass, features.p);
 
-    const float *prob =
-        class_probabilities(&g->class_score, g->kind->background_last, pass, pooled, n, most);
+    float *prob = class_probabilities(&g->class_score, g->kind->background_last, pass, pooled,
+                                      distinct.n, most);
+    spread_rows(pass, &distinct, n, pooled, dim);
+    spread_rows(pass, &distinct, n, prob, (size_t)g->class_score.out);
     const struct rois rois = {n, most, roi, {dim, (size_t)g->class_score.out, pooled, prob}};
     struct region *region = workspace_take(pass->ws, room, sizeof *region);
     uint32_t *cls = workspace_take(pass->ws, room, sizeof *cls);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "detector/conv_internal.h"
+#include "detector/conv_layout.h"
 #include "detector/gemm.h"
 #include "detector/winograd.h"
 
@@ -10,61 +10,8 @@ enum {
     /* Rows at a time: a matrix product's sums, or what was gathered for it, stay in the cache. */
     TAP_ROWS = 224,
     GATHER_FLOATS = 1 << 17,
-    GATHER_ROWS_MIN = 112,
-    BUNDLE_MIN = 32 /* channels that keep a matrix product's vectors filled */
+    GATHER_ROWS_MIN = 112
 };
-
-/* ---- groups, bundles, taps ---- */
-
-static int groups(const struct conv *c)
-{
-    return c->groups > 1 ? c->groups : 1;
-}
-
-struct bundles conv_bundles(const struct conv *c)
-{
-    const int all = groups(c);
-    const int in = c->in / all;
-    const int out = c->out / all;
-    int together = 1; /* groups in a bundle */
-    while (together < all && all % (2 * together) == 0 &&
-           (in * together < BUNDLE_MIN || out * together < BUNDLE_MIN)) {
-        together *= 2;
-    }
-    return (struct bundles){all / together, in * together, out * together};
-}
-
-size_t conv_area(const struct conv *c)
-{
-    return (size_t)conv_taps(c) * (size_t)c->kernel * (size_t)c->kernel;
-}
-
-const float *conv_filter(const struct conv *c, const struct bundles *k, const float *weight, int b,
-                         int o, int i)
-{
-    const int in = c->in / groups(c);
-    const int out = c->out / groups(c);
-    if (o / out != i / in) {
-        return NULL;
-    }
-    const size_t row = (size_t)b * (size_t)k->out + (size_t)o;
-    return weight + (row * (size_t)in + (size_t)(i % in)) * conv_area(c);
-}
-
-struct tap conv_tap(const struct conv *c, int i, int frames_in, int frames_out)
-{
-    const int stride = c->tap_stride > 1 ? c->tap_stride : 1;
-    const int index = i == 0 ? c->tap_pad : i <= c->tap_pad ? i - 1 : i;
-    struct tap tap = {.index = index, .stride = stride, .offset = index - c->tap_pad};
-    tap.to = frames_out;
-    while (tap.from * stride + tap.offset < 0) {
-        tap.from++;
-    }
-    while (tap.to > tap.from && (tap.to - 1) * stride + tap.offset >= frames_in) {
-        tap.to--;
-    }
-    return tap;
-}
 
 /* ---- which method, and its weights ---- */
 
@@ -128,17 +75,6 @@ void conv_prepare(struct conv *c, const float *weight, float *room)
     for (int b = 0; b < conv_bundles(c).count; b++) {
         pack(c, weight, b, room + (size_t)b * bundle);
     }
-}
-
-int conv_side(const struct conv *c, int in)
-{
-    return (in + 2 * c->pad - c->dilation * (c->kernel - 1) - 1) / c->stride + 1;
-}
-
-int conv_frames(const struct conv *c, int in)
-{
-    const int stride = c->tap_stride > 1 ? c->tap_stride : 1;
-    return (in + 2 * c->tap_pad - conv_taps(c)) / stride + 1;
 }
 
 /* ---- running ---- */
@@ -299,7 +235,7 @@ static void run(const struct conv *c, struct pass *pass, const struct tensor *x,
 {
     BUG_ON(x->c != c->in || to->at + c->out > to->y->c);
     const uint64_t macs =
-        tensor_pixels(to->y) * conv_area(c) * (size_t)(c->in / groups(c)) * (size_t)c->out;
+        tensor_pixels(to->y) * conv_area(c) * (size_t)(c->in / conv_groups(c)) * (size_t)c->out;
     const bool real = pass_step(pass, c->name, macs);
     if (winograd_fits(c)) {
         const int images = x->n > pass->room ? x->n : pass->room;

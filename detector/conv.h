@@ -36,6 +36,11 @@ struct conv {
     const float *bias;   /* [out] */
 };
 
+static inline int conv_groups(const struct conv *c)
+{
+    return c->groups > 1 ? c->groups : 1;
+}
+
 /* How many floats conv_prepare() needs; after gemm_init(), as what follows. */
 size_t conv_prepared_floats(const struct conv *c);
 

@@ -347,7 +347,7 @@ static void read_layer(struct model *m, const char *name, int dims, const int *s
     snprintf(key, sizeof key, "%s.weight", name);
     const float *weight = model_tensor(m, key, dims, shape);
     c->out = shape[0];
-    c->in = shape[1] * (c->groups > 1 ? c->groups : 1);
+    c->in = shape[1] * conv_groups(c);
     snprintf(key, sizeof key, "%s.bias", name);
     c->bias = model_tensor(m, key, 1, shape);
     c->name = own_name(m, name);
@@ -362,7 +362,7 @@ static void read_layer(struct model *m, const char *name, int dims, const int *s
 
 void model_conv(struct model *m, const char *name, struct conv *c)
 {
-    const int in = c->in / (c->groups > 1 ? c->groups : 1);
+    const int in = c->in / conv_groups(c);
     if (c->taps > 0) {
         read_layer(m, name, 5, (const int[]){c->out, in, c->taps, c->kernel, c->kernel}, c);
     } else {

@@ -25,15 +25,6 @@ void proposals_end(struct pass *pass, const struct proposal_set *set)
     pass_give(pass, set->box);
 }
 
-/* Softmax of background against foreground, as the two-way softmax layer computes it. */
-static float foreground(float bg, float fg)
-{
-    const float top = bg > fg ? bg : fg;
-    const float b = expf(bg - top);
-    const float f = expf(fg - top);
-    return f / (b + f);
-}
-
 static float sigmoid(float x)
 {
     return 1.0f / (1.0f + expf(-x));
@@ -50,7 +41,7 @@ static const float *anchor_scores(const struct proposal_rule *rule, const struct
     float *out = room;
     for (size_t i = 0; i < tensor_pixels(score); i++, s += score->c) {
         for (int a = 0; a < anchors; a++) {
-            *out++ = foreground(s[a], s[anchors + a]);
+            *out++ = s[anchors + a] - s[a];
         }
     }
     return room;

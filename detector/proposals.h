@@ -21,8 +21,8 @@ enum { ANCHORS_MAX = 64, PROPOSAL_LEVELS = 5 };
 
 /* What the score map holds, and what proposals of all levels are ranked by. */
 enum objectness {
-    OBJECTNESS_SOFTMAX, /* [2A]: background of all anchors, then foreground; ranked by probability
-                         */
+    OBJECTNESS_SOFTMAX, /* [2A]: background of all anchors, then foreground; ranked by the log-odds,
+                         * as the probability would but that it rounds to 1 */
     OBJECTNESS_LOGIT,   /* [A], ranked as they are */
     OBJECTNESS_SIGMOID, /* [A], ranked by their sigmoid: equal where that saturates */
 };

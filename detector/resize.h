@@ -1,17 +1,10 @@
 /*
  * Bilinear resampling of interleaved 8-bit RGB, in the arithmetic of the programs whose numbers
- * must be met:
+ * must be met.
  *
- *   RESIZE_OPENCV  cv2.resize(fx=, fy=, INTER_LINEAR) (opencv resize.cpp): between two source
- * pixels a side, where they lie following from the scale that was asked for RESIZE_TORCH
- * torch.nn.functional.interpolate(size=, mode="bilinear", align_corners=False): the same, where
- * they lie following from the two sizes RESIZE_PIL     PIL.Image.resize(BILINEAR) (Pillow
- * Resample.c): a triangle as wide as the scale, so that shrinking loses no pixel; 8-bit after each
- * of its two passes
- *
- * The first two work on single-precision values, the third on 8-bit ones.  Only a window of the
- * resized image is made, so that a centre crop costs nothing.  Scratch memory comes from the pass;
- * in a dry pass nothing else happens.
+ * OpenCV's and torch's work on single-precision values, Pillow's on 8-bit ones.  Only a window of
+ * the resized image is made, so that a centre crop costs nothing.  Scratch memory comes from the
+ * pass; in a dry pass nothing else happens.
  */
 #ifndef DETECTOR_RESIZE_H
 #define DETECTOR_RESIZE_H
@@ -23,7 +16,17 @@
 #include "detector/pass.h"
 #include "detector/tensor.h"
 
-enum resize_filter { RESIZE_OPENCV, RESIZE_TORCH, RESIZE_PIL };
+enum resize_filter {
+    /* cv2.resize(fx=, fy=, INTER_LINEAR) (opencv resize.cpp): between two source pixels a side,
+     * whose place follows from the scale that was asked for */
+    RESIZE_OPENCV,
+    /* torch.nn.functional.interpolate(size=, mode="bilinear", align_corners=False): the same, but
+     * the place follows from the two sizes */
+    RESIZE_TORCH,
+    /* PIL.Image.resize(BILINEAR) (Pillow Resample.c): a triangle as wide as the scale, so that
+     * shrinking loses no pixel; 8-bit after each of its two passes */
+    RESIZE_PIL
+};
 
 struct resize {
     enum resize_filter filter;

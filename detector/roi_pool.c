@@ -39,11 +39,16 @@ static void pool_bin(const struct tensor *x, struct span rows, struct span cols,
     }
 }
 
+static int feature_pixel(float at, float scale)
+{
+    return (int)roundf(at * scale);
+}
+
 /* First feature pixel and bin size along one side. */
 static int first_and_bin(float from, float to, float scale, int side, float *bin)
 {
-    const int start = (int)roundf(from * scale);
-    const int end = (int)roundf(to * scale);
+    const int start = feature_pixel(from, scale);
+    const int end = feature_pixel(to, scale);
     const int length = end - start + 1 > 1 ? end - start + 1 : 1;
     *bin = (float)length / (float)side;
     return start;
@@ -64,4 +69,29 @@ void roi_pool(const struct tensor *x, const struct box *roi, size_t count, float
             }
         }
     }
+}
+
+static bool pools_the_same(struct box a, struct box b, float scale)
+{
+    return feature_pixel(a.x1, scale) == feature_pixel(b.x1, scale) &&
+           feature_pixel(a.y1, scale) == feature_pixel(b.y1, scale) &&
+           feature_pixel(a.x2, scale) == feature_pixel(b.x2, scale) &&
+           feature_pixel(a.y2, scale) == feature_pixel(b.y2, scale);
+}
+
+size_t roi_pool_distinct(const struct box *roi, size_t n, float scale, struct box *distinct,
+                         uint32_t *of)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t k = 0;
+        while (k < count && !pools_the_same(distinct[k], roi[i], scale)) {
+            k++;
+        }
+        of[i] = k;
+        if (k == count) {
+            distinct[count++] = roi[i];
+        }
+    }
+    return count;
 }

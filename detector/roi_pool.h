@@ -14,4 +14,10 @@
 void roi_pool(const struct tensor *x, const struct box *roi, size_t count, float scale,
               const struct tensor *y);
 
+/* Corners are rounded, so neighbouring RoIs often pool the same feature pixels and must not differ
+ * in anything but their boxes.  Writes the first RoI of each kind, in order, to `distinct` and
+ * which of those stands for roi[i] to of[i]; returns how many there are. */
+size_t roi_pool_distinct(const struct box *roi, size_t n, float scale, struct box *distinct,
+                         uint32_t *of);
+
 #endif

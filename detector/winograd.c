@@ -1,6 +1,6 @@
 #include "detector/winograd.h"
 
-#include "detector/conv_internal.h"
+#include "detector/conv_layout.h"
 #include "detector/gemm.h"
 #include "detector/simd.h"
 
@@ -268,6 +268,13 @@ struct block {
     size_t frames_out;
 };
 
+/* Floats between the 36 matrices of `rows` rows: not a power of two, or their rows would compete
+ * for the same cache sets. */
+static size_t plane_floats(size_t rows, int channels)
+{
+    return rows * (size_t)channels + LANES;
+}
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -289,63 +296,132 @@ static struct block block_of(const struct conv *c, const struct tensor *x, int i
     return k;
 }
 
+/* The tiles in work.  The last of six points along a side enters the last of four outputs alone, so
+ * it is left out for tiles whose last row (or column) of outputs lies outside the image; tiles are
+ * in such an order that those which need a point are neighbours. */
+struct batch {
+    size_t count;
+    struct place place[BLOCK_TILES];
+    size_t wide; /* [0, wide) need the last column of points, */
+    size_t tall; /* [tall, tall_end) the last row */
+    size_t tall_end;
+};
+
+/* Whether a tile's last row, and its last column, of outputs lies inside. */
+static bool is_tall(const struct tiles *t, const struct place *p, const struct tensor *x)
+{
+    return p->y + (OUT - 1) * t->dilation < x->h;
+}
+
+static bool is_wide(const struct tiles *t, const struct place *p, const struct tensor *x)
+{
+    return p->x + (OUT - 1) * t->dilation < x->w;
+}
+
+/* Appends those of tiles [from, from + count) that are tall and wide as said. */
+static void append_tiles(const struct tiles *t, const struct tensor *x, size_t from, size_t count,
+                         bool tall, bool wide, struct batch *out)
+{
+    for (size_t i = from; i < from + count; i++) {
+        const struct place p = place_of(t, i);
+        if (is_tall(t, &p, x) == tall && is_wide(t, &p, x) == wide) {
+            out->place[out->count++] = p;
+        }
+    }
+}
+
+static void batch_init(const struct block *k, const struct tensor *x, size_t from, size_t count,
+                       struct batch *out)
+{
+    out->count = 0;
+    append_tiles(&k->tiles, x, from, count, false, true, out);
+    out->tall = out->count;
+    append_tiles(&k->tiles, x, from, count, true, true, out);
+    out->wide = out->count;
+    append_tiles(&k->tiles, x, from, count, true, false, out);
+    out->tall_end = out->count;
+    append_tiles(&k->tiles, x, from, count, false, false, out);
+}
+
+/* Which tiles need point p: [*from, returned end). A clip's frames are multiplied together, so all
+ * of its tiles are taken. */
+static size_t tiles_at(const struct batch *t, const struct block *k, size_t p, size_t *from)
+{
+    const bool row = p / TILE == TILE - 1 && k->frames_in == 1;
+    const bool column = p % TILE == TILE - 1 && k->frames_in == 1;
+    *from = row ? t->tall : 0;
+    return row && column ? t->wide : row ? t->tall_end : column ? t->wide : t->count;
+}
+
 size_t winograd_scratch(const struct conv *c, const struct tensor *x, int images)
 {
     const struct block k = block_of(c, x, images);
-    return POINTS * k.most * (k.frames_in * (size_t)c->in + k.frames_out * (size_t)c->out);
+    return POINTS * (plane_floats(k.frames_in * k.most, c->in) +
+                     plane_floats(k.frames_out * k.most, c->out));
 }
 
-/* v[36][frames_in][count][in] of tiles from `from` on. */
+/* v[36][frames_in][count][in] */
 static void transform_inputs(const struct conv *c, const struct tensor *x, const struct block *k,
-                             size_t from, size_t count, float *v)
+                             const struct batch *t, float *v)
 {
-    const size_t in = (size_t)c->in;
+    const size_t plane = plane_floats(k->frames_in * t->count, c->in);
     for (size_t f = 0; f < k->frames_in; f++) {
-        for (size_t i = 0; i < count; i++, v += in) {
-            struct place p = place_of(&k->tiles, from + i);
+        for (size_t i = 0; i < t->count; i++, v += c->in) {
+            struct place p = t->place[i];
             const float *pixel[POINTS];
             p.n += (int)f;
             input_pixels(x, &p, c->dilation, pixel);
-            transform_input(pixel, in, v, k->frames_in * count * in);
+            transform_input(pixel, (size_t)c->in, v, plane);
         }
+    }
+}
+
+/* One point of one bundle: m[frames_out][count][out] = v[frames_in][count][in] . w */
+static void multiply_point(const struct conv *c, const struct block *k, const struct batch *t,
+                           size_t point, const float *v, const float *w, float *m)
+{
+    const struct bundles g = conv_bundles(c);
+    size_t first;
+    const size_t tiles = tiles_at(t, k, point, &first) - first;
+    for (int i = 0; i < conv_taps(c); i++) {
+        const struct tap tap = conv_tap(c, i, (int)k->frames_in, (int)k->frames_out);
+        const size_t seen = (size_t)(tap.from + tap.offset) * t->count + first;
+        const size_t made = (size_t)tap.from * t->count + first;
+        gemm((size_t)(tap.to - tap.from) * tiles, (size_t)g.out, (size_t)g.in,
+             v + seen * (size_t)c->in, (size_t)c->in, w + (size_t)tap.index * matrix_floats(c),
+             &(struct gemm_finish){.add = i > 0}, m + made * (size_t)c->out, (size_t)c->out);
     }
 }
 
 /* m[36][frames_out][count][out] = v . w */
-static void multiply(const struct conv *c, const struct block *k, size_t count, const float *v,
-                     float *m)
+static void multiply(const struct conv *c, const struct block *k, const struct batch *t,
+                     const float *v, float *m)
 {
     const struct bundles g = conv_bundles(c);
-    const size_t in = (size_t)g.in;
-    const size_t out = (size_t)g.out;
+    const size_t v_plane = plane_floats(k->frames_in * t->count, c->in);
+    const size_t m_plane = plane_floats(k->frames_out * t->count, c->out);
     const float *w = c->weight;
     for (size_t b = 0; b < (size_t)g.count; b++) {
         for (size_t p = 0; p < POINTS; p++, w += point_floats(c)) {
-            for (int i = 0; i < conv_taps(c); i++) {
-                const struct tap tap = conv_tap(c, i, (int)k->frames_in, (int)k->frames_out);
-                const size_t first = p * k->frames_in + (size_t)(tap.from + tap.offset);
-                gemm((size_t)(tap.to - tap.from) * count, out, in,
-                     v + first * count * (size_t)c->in + b * in, (size_t)c->in,
-                     w + (size_t)tap.index * matrix_floats(c), &(struct gemm_finish){.add = i > 0},
-                     m + (p * k->frames_out + (size_t)tap.from) * count * (size_t)c->out + b * out,
-                     (size_t)c->out);
-            }
+            multiply_point(c, k, t, p, v + p * v_plane + b * (size_t)g.in, w,
+                           m + p * m_plane + b * (size_t)g.out);
         }
     }
 }
 
+/* Points that tiles_at() left out are read as they lie; they enter no output that is kept. */
 static void transform_outputs(const struct conv *c, const float *m, const struct block *k,
-                              size_t from, size_t count, const struct finish *finish,
+                              const struct batch *t, const struct finish *finish,
                               const struct tensor *y, int at)
 {
-    const size_t out = (size_t)c->out;
+    const size_t plane = plane_floats(k->frames_out * t->count, c->out);
     for (size_t f = 0; f < k->frames_out; f++) {
-        for (size_t i = 0; i < count; i++, m += out) {
-            struct place p = place_of(&k->tiles, from + i);
+        for (size_t i = 0; i < t->count; i++, m += c->out) {
+            struct place p = t->place[i];
             float *pixel[OUT * OUT];
             p.n += (int)f;
             output_pixels(y, at, &p, c->dilation, pixel);
-            transform_output(m, k->frames_out * count * out, out, finish, pixel);
+            transform_output(m, plane, (size_t)c->out, finish, pixel);
         }
     }
 }
@@ -357,12 +433,12 @@ void winograd_run(const struct conv *c, const struct tensor *x, bool add, const 
     const struct finish finish = {c->bias, c->relu, add};
     const size_t blocks = k.most ? (k.total + k.most - 1) / k.most : 0;
     for (size_t b = 0; b < blocks; b++) { /* of even size */
+        struct batch t;
         const size_t from = b * k.total / blocks;
-        const size_t count = (b + 1) * k.total / blocks - from;
-        float *v = scratch;
-        float *m = scratch + POINTS * k.frames_in * count * (size_t)c->in;
-        transform_inputs(c, x, &k, from, count, v);
-        multiply(c, &k, count, v, m);
-        transform_outputs(c, m, &k, from, count, &finish, y, at);
+        batch_init(&k, x, from, (b + 1) * k.total / blocks - from, &t);
+        float *m = scratch + POINTS * plane_floats(k.frames_in * t.count, c->in);
+        transform_inputs(c, x, &k, &t, scratch);
+        multiply(c, &k, &t, scratch, m);
+        transform_outputs(c, m, &k, &t, &finish, y, at);
     }
 }

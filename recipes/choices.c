@@ -10,6 +10,17 @@ struct draw choose_stream(const struct recipe_context *c, uint32_t epoch,
     return draw_stream(c->seed, c->recipe->number, epoch, id_number(&pair->id), purpose);
 }
 
+enum recipe_verdict choose_verdict(double most, uint32_t tokens, uint32_t regions)
+{
+    if (tokens == 0) {
+        return RECIPE_TEXT_EMPTY;
+    }
+    if (tokens > most) {
+        return RECIPE_TEXT_TOO_LONG;
+    }
+    return regions == 0 ? RECIPE_NO_REGIONS : RECIPE_TAKES;
+}
+
 uint64_t choose_weights(const struct recipe_context *c)
 {
     uint64_t total = 0;

@@ -16,6 +16,10 @@
 struct draw choose_stream(const struct recipe_context *c, uint32_t epoch,
                           const struct pair_record *pair, enum draw_purpose purpose);
 
+/* Whether a text of so many sub-tokens, at most `most` allowed, and a medium of so many regions
+ * make a sample. */
+enum recipe_verdict choose_verdict(double most, uint32_t tokens, uint32_t regions);
+
 /* The sum of the tasks' weights: the values of the recipe's first options. */
 uint64_t choose_weights(const struct recipe_context *c);
 

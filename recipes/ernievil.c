@@ -80,13 +80,7 @@ static int ernievil_check(const struct recipe_context *c, uint32_t classes)
 static enum recipe_verdict ernievil_judge(const struct recipe_context *c, uint32_t tokens,
                                           uint32_t regions)
 {
-    if (tokens == 0) {
-        return RECIPE_TEXT_EMPTY;
-    }
-    if (tokens > option(c, ERNIEVIL_MAX_TOKENS)) {
-        return RECIPE_TEXT_TOO_LONG;
-    }
-    return regions == 0 ? RECIPE_NO_REGIONS : RECIPE_TAKES;
+    return choose_verdict(option(c, ERNIEVIL_MAX_TOKENS), tokens, regions);
 }
 
 /* ---- the text ---- */

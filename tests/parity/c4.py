@@ -1,7 +1,7 @@
 """The C4 networks of published sizes against c4_reference.py, with random weights, on photos.
 
-Double precision takes its time, so photos are made smaller than those of the published networks and
-fewer RoIs are looked at; nothing else is changed.
+Double precision takes its time, so photos are made smaller than those of the published networks, fewer
+RoIs are looked at, and most of those are exported; nothing else is changed.
 """
 import os
 import tempfile
@@ -22,10 +22,10 @@ def butd():
     config = dict(ANCHORS, conventions="caffe", blocks=[3, 4, 23, 3], block_names="butd",
                   stride_in_1x1=True, caffe_pool=True, roi_pool=14, res5_dilation=2,
                   feat_stride=16, anchor_scales=[4, 8, 16, 32], rpn_pre_nms=6000, rpn_post_nms=32,
-                  rpn_nms=0.7, rpn_min_size=16, class_nms=0.3, conf_threshold=0.2, min_boxes=10,
+                  rpn_nms=0.7, rpn_min_size=16, class_nms=0.3, conf_threshold=0.2, min_boxes=24,
                   max_boxes=100)
-    sizes = dict(deviation=3, stem=64, stages=RESNET, rpn=512, objects=1600, attributes=400, embedding=256,
-                 hidden=512)
+    sizes = dict(deviation=3, stem=64, stages=RESNET, rpn=512, objects=1600, attributes=400,
+                 embedding=256, hidden=512)
     preprocess = dict(channels="BGR", mean=[102.9801, 115.9465, 122.7717], std=[1, 1, 1],
                       short=300, long=500, resize="caffe")
     return "butd-r101-c4", C4("caffe", sizes, config, preprocess)
@@ -47,12 +47,12 @@ def vinvl():
     config = dict(ANCHORS, conventions="maskrcnn-benchmark", blocks=[3, 8, 36, 3], groups=32,
                   stride_in_1x1=False, caffe_pool=False, roi_pool=14, roi_sampling=0,
                   res5_stride=2, res5_dilation=1, feat_stride=16, anchor_scales=[2, 4, 8, 16, 32],
-                  rpn_pre_nms=6000, rpn_post_nms=32, rpn_nms=0.7, rpn_min_size=0, class_nms=0.3,
-                  conf_threshold=0.2, min_boxes=10, max_boxes=100)
-    sizes = dict(deviation=3, stem=64, stages=RESNEXT, rpn=1024, objects=1594, attributes=524, embedding=256,
-                 hidden=512)
-    preprocess = dict(channels="BGR", mean=[103.53, 116.28, 123.675], std=[1, 1, 1], short=240,
-                      long=400, resize="maskrcnn-benchmark")
+                  rpn_pre_nms=6000, rpn_post_nms=24, rpn_nms=0.7, rpn_min_size=0, class_nms=0.3,
+                  conf_threshold=0.2, min_boxes=18, max_boxes=100)
+    sizes = dict(deviation=3, stem=64, stages=RESNEXT, rpn=1024, objects=1594, attributes=524,
+                 embedding=256, hidden=512)
+    preprocess = dict(channels="BGR", mean=[103.53, 116.28, 123.675], std=[1, 1, 1], short=160,
+                      long=266, resize="maskrcnn-benchmark")
     return "frcnn-x152-c4", C4("maskrcnn", sizes, config, preprocess)
 
 
@@ -73,7 +73,7 @@ def run(program, model=None, images=None):
     torch.set_num_threads(2)
     passed = failed = 0
     networks = [(butd(), 4), (detectron2("frcnn-r50-c4", [3, 4, 6, 3]), 6),
-                (detectron2("frcnn-r101-c4", [3, 4, 23, 3]), 1), (vinvl(), 3)]
+                (detectron2("frcnn-r101-c4", [3, 4, 23, 3]), 1), (vinvl(), 2)]
     with tempfile.TemporaryDirectory() as folder:
         for (name, reference), n in networks:
             photos = images or find_photos(folder, n)

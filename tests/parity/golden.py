@@ -1,5 +1,5 @@
 """Features that the original network published for ten COCO images, where they are at hand: the file
-train2014_obj36.tsv with its photos, anywhere in $PAIRMILL_DATA.
+train2014_obj36.tsv with its photos, anywhere in $PAIRMILL_TEST_DATA.
 
 The weights are not at hand, so numbers cannot be compared; what the network's rules make of any numbers
 can.  A small network with the published one's configuration sees the same photos, and both sets of
@@ -84,10 +84,10 @@ def check_golden_size(figures, name, row, size):
 
 def run(program, model=None, images=None):
     """Returns (passed, failed)."""
-    data = os.environ.get("PAIRMILL_DATA", "")
+    data = os.environ.get("PAIRMILL_TEST_DATA", "")
     found = glob.glob(os.path.join(data, "**", "train2014_obj36.tsv"), recursive=True) if data else []
     if not found:
-        print("     published features: train2014_obj36.tsv is not in PAIRMILL_DATA=%s" % data)
+        print("     published features: train2014_obj36.tsv is not in PAIRMILL_TEST_DATA=%s" % data)
         return 0, 0
     rows = open(found[0]).read().splitlines()
     photos = [os.path.join(os.path.dirname(found[0]), row.split("\t")[0] + ".jpg") for row in rows]

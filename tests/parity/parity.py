@@ -20,12 +20,12 @@ def main():
     parser.add_argument("--program", default="build/release/pairmill")
     parser.add_argument("--model", help="other weights than the check's own")
     parser.add_argument("--data", help="a folder of JPEGs for the checks that take photos; default: "
-                        "$PAIRMILL_DATA, else they draw pictures")
+                        "$PAIRMILL_TEST_DATA, else they draw pictures")
     parser.add_argument("check", nargs="?", choices=CHECKS)
     parser.add_argument("images", nargs="*", help="other images than the check's own")
     args = parser.parse_args()
     if args.data:
-        os.environ["PAIRMILL_DATA"] = args.data
+        os.environ["PAIRMILL_TEST_DATA"] = args.data
     passed = failed = 0
     for name in [args.check] if args.check else CHECKS:
         p, f = importlib.import_module(name).run(args.program, args.model, args.images)

@@ -11,9 +11,9 @@ SEED = 900002
 
 
 def find_photos(folder, n):
-    """Paths of n pictures, of as many shapes as there are: of $PAIRMILL_DATA, a folder of JPEGs in
+    """Paths of n pictures, of as many shapes as there are: of $PAIRMILL_TEST_DATA, a folder of JPEGs in
     any depth, or drawn into `folder`."""
-    data = os.environ.get("PAIRMILL_DATA")
+    data = os.environ.get("PAIRMILL_TEST_DATA")
     found = sorted(glob.glob(os.path.join(data, "**", "*.jpg"), recursive=True)) if data else []
     if not found:
         return draw(folder, n)

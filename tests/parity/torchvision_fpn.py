@@ -4,6 +4,7 @@ import tempfile
 
 import numpy as np
 import torch
+import torchvision
 from torchvision.models.detection import faster_rcnn
 
 from figures import Figures, compare_in_order, pairmill_detect_tsv
@@ -31,29 +32,40 @@ def tensor_of(path):
 
 
 class Reference:
-    """Runs the network and finds, for each detection, the RoI it came from."""
+    """Runs the network and finds, for each detection, the RoI it came from: the one whose box under
+    the detection's class is the detection's."""
 
     def __init__(self, network):
         self.network = network
         self.kept = {}
         heads = network.roi_heads
+        heads.register_forward_hook(self.keep("heads"))
         heads.box_head.register_forward_hook(self.keep("features"))
-        heads.box_predictor.register_forward_hook(self.keep("scores"))
+        heads.box_predictor.register_forward_hook(self.keep("predictor"))
 
     def keep(self, name):
         def hook(module, inputs, output):
-            self.kept[name] = output
+            self.kept[name] = inputs, output
         return hook
 
+    def moved_boxes(self, width, height):
+        """Every RoI's box under every class, [R][C][4] in pixels of the image."""
+        _, proposals, sizes = self.kept["heads"][0][:3]
+        _, deltas = self.kept["predictor"][1]
+        boxes = self.network.roi_heads.box_coder.decode(deltas, proposals)
+        boxes = torchvision.ops.clip_boxes_to_image(boxes, sizes[0])
+        return (boxes * torch.tensor([width / sizes[0][1], height / sizes[0][0]] * 2)).numpy()
+
     def detect(self, path):
+        image = tensor_of(path)
         with torch.no_grad():
-            found = self.network([tensor_of(path)])[0]
-        labels, scores = found["labels"].numpy(), found["scores"].numpy()
-        prob = torch.softmax(self.kept["scores"][0], 1).numpy()
-        rois = [int(np.abs(prob[:, c] - s).argmin()) for c, s in zip(labels, scores)]
-        return {"boxes": found["boxes"].numpy(), "refined": found["boxes"].numpy(),
-                "conf": scores, "object_ids": labels - 1, "object_conf": scores,
-                "features": self.kept["features"].numpy()[rois]}
+            found = self.network([image])[0]
+        boxes, labels = found["boxes"].numpy(), found["labels"].numpy()
+        moved = self.moved_boxes(image.shape[2], image.shape[1])
+        rois = [np.abs(moved[:, c] - b).max(1).argmin() for c, b in zip(labels, boxes)]
+        scores = found["scores"].numpy()
+        return {"boxes": boxes, "refined": boxes, "conf": scores, "object_ids": labels - 1,
+                "object_conf": scores, "features": self.kept["features"][1].numpy()[rois]}
 
 
 def check(program, v2, photos, short, long, folder, figures):

@@ -279,12 +279,12 @@ def list_tensors(program, path):
 
 
 def check_published(figures, program):
-    """Real files, where they are somewhere in $PAIRMILL_DATA."""
-    data = os.environ.get("PAIRMILL_DATA", "no data")
+    """Real files, where they are somewhere in $PAIRMILL_TEST_DATA."""
+    data = os.environ.get("PAIRMILL_TEST_DATA", "no data")
     for name in ("facenet_pnet_legacy.pt", "mtcnn_det1.caffemodel", "mtcnn_det2.caffemodel"):
         path = next(glob.iglob(os.path.join(data, "**", name), recursive=True), None)
         if not path:
-            print("note: %s is not in $PAIRMILL_DATA, so it is not read" % name)
+            print("note: %s is not in $PAIRMILL_TEST_DATA, so it is not read" % name)
             continue
         want = read_caffemodel(path) if name.endswith(".caffemodel") else \
             {k: v.numpy() for k, v in torch.load(path, map_location="cpu").items()}

@@ -266,3 +266,17 @@ Test(roi_pool, equals_its_definition_also_outside_the_image)
         free(y.p);
     }
 }
+
+Test(roi_pool, takes_rois_for_one_that_round_to_the_same_pixels)
+{
+    const struct box roi[] = {{0, 0, 31, 31}, {7.9f, 0, 31, 31}, {8, 0, 31, 31},
+                              {0, 0, 40, 31}, {3, 2, 30, 33},    {0, 0, 31, 40}};
+    const uint32_t expected[] = {0, 0, 1, 2, 0, 3};
+    struct box distinct[6];
+    uint32_t of[6];
+    cr_assert_eq(roi_pool_distinct(roi, 6, 1.0f / 16, distinct, of), 4);
+    cr_assert_arr_eq(of, expected, sizeof of);
+    cr_assert_eq(distinct[1].x1, 8);
+    cr_assert_eq(distinct[3].y2, 40);
+    cr_assert_eq(roi_pool_distinct(roi, 0, 1.0f / 16, distinct, of), 0);
+}

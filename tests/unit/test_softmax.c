@@ -38,3 +38,14 @@ Test(argmax, is_the_first_maximum)
     cr_assert_eq(argmax((float[]){1, 3, 2, 3}, 4), 1);
     cr_assert_eq(argmax((float[]){-INFINITY}, 1), 0);
 }
+
+Test(softmax, moves_the_last_element_of_each_row_to_its_front)
+{
+    float x[6] = {1, 2, 3, 4, 5, 6};
+    const float want[6] = {3, 1, 2, 6, 4, 5};
+    float one[2] = {7, 8};
+    last_to_front(x, 2, 3);
+    last_to_front(one, 2, 1);
+    cr_assert_arr_eq(x, want, sizeof want);
+    cr_assert(one[0] == 7 && one[1] == 8);
+}

@@ -1,8 +1,9 @@
 /*
- * What the methods of convolution share: bundles of channels, taps along the leading axis.
+ * What the methods of convolution share: bundles of channels, filters in the file's weights, taps
+ * along the leading axis.
  */
-#ifndef DETECTOR_CONV_INTERNAL_H
-#define DETECTOR_CONV_INTERNAL_H
+#ifndef DETECTOR_CONV_LAYOUT_H
+#define DETECTOR_CONV_LAYOUT_H
 
 #include "detector/conv.h"
 
