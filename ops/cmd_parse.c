@@ -22,7 +22,8 @@ static const char usage[] =
     "       pairmill parse score --captions FILE --spans FILE [--parser-model FILE]\n"
     "       pairmill parse mark --captions FILE --spans FILE\n"
     "       pairmill parse train --csv FILE --out FILE [--captions FILE]... [--wordnet FOLDER]\n"
-    "                            [--date DAY] [--score FILE] [--holdout K]\n"
+    "                            [--captions-licence TEXT] [--date DAY] [--score FILE] [--holdout "
+    "K]\n"
     "\n"
     "Prints the scene graph of each CAPTION, or of each line of standard input, as a tree:\n"
     "[object], {attribute}, <relation>, (relation that no word says).\n"
@@ -119,6 +120,7 @@ static int train(int argc, char **argv)
 {
     static const struct option options[] = {{"csv", required_argument, NULL, 'c'},
                                             {"captions", required_argument, NULL, 'm'},
+                                            {"captions-licence", required_argument, NULL, 'l'},
                                             {"wordnet", required_argument, NULL, 'w'},
                                             {"out", required_argument, NULL, 'o'},
                                             {"date", required_argument, NULL, 'd'},
@@ -131,6 +133,7 @@ static int train(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'c': o.csv = optarg; break;
+        case 'l': o.captions_licence = optarg; break;
         case 'w': o.wordnet = optarg; break;
         case 'o': o.out = optarg; break;
         case 'd': o.date = optarg; break;

@@ -34,8 +34,11 @@ static int write_with_provenance(struct trainer *t)
             "trained: %s by pairmill parse train\n",
             t->train_n, (unsigned long long)t->csv_hash, o->date ? o->date : "undated");
     if (t->marked.n) {
-        fprintf(f, "marked: %u captions in the manner of the web, hash of the files %016llx\n",
-                t->marked.n, (unsigned long long)t->marked_hash);
+        fprintf(f,
+                "marked: %u captions in the manner of the web, hash of the files %016llx\n"
+                "licence of the marked: %s\n",
+                t->marked.n, (unsigned long long)t->marked_hash,
+                o->captions_licence ? o->captions_licence : "untold");
     }
     if (o->score || o->holdout) {
         score_left_out(t, f);

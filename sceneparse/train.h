@@ -13,9 +13,10 @@ struct train_options {
     const char *captions[TRAIN_CAPTIONS_MAX]; /* files of captions with their nodes marked in
                                                * place: "a {red} [car] <in> the [rain]" */
     int captions_count;
-    const char *wordnet; /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
-    const char *out;     /* the model file */
-    const char *date;    /* for the provenance: "2026-11-23" */
+    const char *captions_licence; /* for the provenance; NULL: untold */
+    const char *wordnet;          /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
+    const char *out;              /* the model file */
+    const char *date;             /* for the provenance: "2026-11-23" */
     /* Leaves every k-th example out, for tuning: those with number % holdout == 0; 0: none. */
     unsigned holdout;
     /* Another CSV whose captions are scored and not trained on; NULL: none. */
