@@ -1,5 +1,17 @@
 #include "recipes/arrays.h"
 
+int array_allocate(const struct recipe_context *c, const struct pair_record *pair,
+                   const struct visual_record *visual, const struct plan *plan, struct sample *out)
+{
+    const int rc = sample_allocate(out);
+    out->pair = pair->id;
+    out->medium = visual->medium;
+    out->epoch = plan->epoch;
+    out->position = plan->position;
+    out->task = c->recipe->tasks[plan->task];
+    return rc;
+}
+
 void array_text(const struct recipe_context *c, const struct pair_record *pair,
                 const struct plan *plan, int32_t *ids, int32_t *positions)
 {

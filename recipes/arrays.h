@@ -8,6 +8,11 @@
 
 #include "recipes/recipe.h"
 
+/* Gives the declared arrays their memory, and the sample its pair, medium, place and task. */
+int array_allocate(const struct recipe_context *c, const struct pair_record *pair,
+                   const struct visual_record *visual, const struct plan *plan,
+                   struct sample *out) MUST_CHECK;
+
 /* [CLS] sub-tokens [SEP], the chosen ones as their operations say, and positions from 0.
  * ids, positions: [tokens + 2] */
 void array_text(const struct recipe_context *c, const struct pair_record *pair,

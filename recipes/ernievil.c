@@ -308,15 +308,10 @@ static int ernievil_materialise(const struct recipe_context *c, const struct pai
     const uint32_t chosen = plan_regions(c, pair, plan);
     const int asks = plan->match || option(c, ERNIEVIL_MISMATCH_LOSS) > 0;
     const struct ernievil_arrays a = declare_arrays(c, out, plan, visual, asks ? chosen : 0);
-    rc = sample_allocate(out);
+    rc = array_allocate(c, pair, visual, plan, out);
     if (rc) {
         return rc;
     }
-    out->pair = pair->id;
-    out->medium = visual->medium;
-    out->epoch = plan->epoch;
-    out->position = plan->position;
-    out->task = task_names[plan->task];
     write_arrays(c, pair, visual, plan, asks, &a, out);
     return 0;
 }

@@ -240,15 +240,10 @@ static int uniter_materialise(const struct recipe_context *c, const struct pair_
     memset(plan->region_op, MASK_NONE, sizeof plan->region_op);
     const uint32_t chosen = masks_regions(plan->task) ? plan_regions(c, pair, plan) : 0;
     const struct uniter_arrays a = declare_arrays(out, plan, visual, chosen);
-    rc = sample_allocate(out);
+    rc = array_allocate(c, pair, visual, plan, out);
     if (rc) {
         return rc;
     }
-    out->pair = pair->id;
-    out->medium = visual->medium;
-    out->epoch = plan->epoch;
-    out->position = plan->position;
-    out->task = task_names[plan->task];
     write_arrays(c, pair, visual, plan, &a, out);
     return 0;
 }

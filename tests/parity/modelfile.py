@@ -3,13 +3,17 @@ import json
 import os
 import subprocess
 
+import numpy as np
 
-def write_safetensors(path, tensors, metadata):
-    header, at = {"__metadata__": metadata}, 0
+TYPES = {np.dtype("f4"): "F32", np.dtype("f2"): "F16", np.dtype("f8"): "F64", np.dtype("i8"): "I64"}
+
+
+def write_safetensors(path, tensors, metadata=None):
+    header, at = {"__metadata__": metadata} if metadata else {}, 0
     for name, t in tensors.items():
-        header[name] = {"dtype": "F32", "shape": t.shape, "data_offsets": [at, at + t.nbytes]}
+        header[name] = {"dtype": TYPES[t.dtype], "shape": t.shape, "data_offsets": [at, at + t.nbytes]}
         at += t.nbytes
-    write_file(path, header, (t.tobytes() for t in tensors.values()))
+    write_file(path, header, (np.ascontiguousarray(t).tobytes() for t in tensors.values()))
 
 
 def write_file(path, header, blocks):

@@ -19,7 +19,8 @@ import torchvision
 
 import c4_weights
 from figures import Figures
-from weight_files import compare, import_file, read_header, write_safetensors
+from modelfile import write_safetensors
+from weight_files import compare, import_file, read_header
 
 V = torchvision.models
 
