@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "sceneparse/train.h"
 
-/* right: same type, same bytes. */
+/* right: same type, same bytes.  Of the types, 0 stands for all. */
 struct tally {
     size_t right, found, there;
 };
@@ -42,6 +43,7 @@ static void compare(const struct sg_graph *g, const struct marked *gold, int n,
 {
     for (int k = 0; k < n; k++) {
         of[gold[k].type].there++;
+        of[0].there++;
     }
     for (uint32_t i = 0; i < g->node_count; i++) {
         const struct sg_node *v = &g->nodes[i];
@@ -51,18 +53,25 @@ static void compare(const struct sg_graph *g, const struct marked *gold, int n,
         }
         of[v->type].found += v->beg < v->end;
         of[v->type].right += (size_t)right;
+        of[0].found += v->beg < v->end;
+        of[0].right += (size_t)right;
     }
 }
 
-static void print(FILE *out, const char *half, struct tally of[TYPES], size_t captions)
+/* a becomes a + b. */
+static void add(struct tally a[TYPES], const struct tally b[TYPES])
+{
+    for (int t = 0; t < TYPES; t++) {
+        a[t].right += b[t].right;
+        a[t].found += b[t].found;
+        a[t].there += b[t].there;
+    }
+}
+
+static void print(FILE *out, const char *which, const struct tally of[TYPES], size_t captions)
 {
     static const char *const names[TYPES] = {"all nodes", "objects", "attributes", "relations"};
-    for (int t = 1; t < TYPES; t++) {
-        of[0].right += of[t].right;
-        of[0].found += of[t].found;
-        of[0].there += of[t].there;
-    }
-    fprintf(out, "%s: %zu captions\n", half, captions);
+    fprintf(out, "%s: %zu captions\n", which, captions);
     for (int t = 0; t < TYPES; t++) {
         const double p = of[t].found ? 100.0 * (double)of[t].right / (double)of[t].found : 0;
         const double r = of[t].there ? 100.0 * (double)of[t].right / (double)of[t].there : 0;
@@ -174,8 +183,10 @@ int parse_score(struct sg_parser *parser, const char *captions_path, const char 
         }
     }
     if (!rc) {
-        print(out, "tuned on", halves[0], captions[0]);
-        print(out, "held out", halves[1], captions[1]);
+        print(out, "odd rows", halves[0], captions[0]);
+        print(out, "even rows", halves[1], captions[1]);
+        add(halves[0], halves[1]);
+        print(out, "all rows", halves[0], captions[0] + captions[1]);
     }
     source_close(&s);
     return rc;
@@ -185,6 +196,11 @@ int parse_score(struct sg_parser *parser, const char *captions_path, const char 
 static int print_marked(const char *caption, const struct marked *marks, int n, FILE *out)
 {
     uint32_t at = 0;
+    if (marked_is_comment(caption)) {
+        return err_set(E_FORMAT,
+                       "\"%.60s\" begins with ##, which marks a comment; leave its row out",
+                       caption);
+    }
     for (int i = 0; i < n; i++) {
         if (marks[i].beg < at || marks[i].end > strlen(caption)) {
             return err_set(E_FORMAT, "the marks of \"%.60s\" are out of order", caption);

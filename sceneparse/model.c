@@ -142,7 +142,7 @@ static int bind(const char *path, struct sg_model *m)
         is_table(&v[SECTION_CHOICE_ROWS], sizeof(struct rank_row)) &&
         is_table(&v[SECTION_READING_ROWS], sizeof(struct rank_row)) &&
         v[SECTION_NAMES].size == (uint64_t)v[SECTION_NAMES].count * sizeof(struct name) &&
-        v[SECTION_TRANSITIONS].size == (TAGS + 1) * 8 * sizeof(int16_t) &&
+        v[SECTION_TRANSITIONS].size == (STATES + 1) * LANES * sizeof(int16_t) &&
         v[SECTION_PLACES].size == PLACES &&
         v[SECTION_UNSAID].size == (uint64_t)v[SECTION_UNSAID].count * sizeof(uint32_t);
     if (!sound) {

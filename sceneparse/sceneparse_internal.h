@@ -9,7 +9,7 @@
  *     owners.c     attribute nodes -> their owners
  *     relations.c  pairs of objects -> relations that may hold
  *     choice.c     which of them do, in view of each other
- *     readings.c   which of the tagger's sequences makes the best graph
+ *     readings.c   which of the tagger's sequences is the best
  *     parser.c     the whole, and the graph that comes out
  *     model.c      the model file
  *     train*.c     the model file's making
@@ -85,6 +85,33 @@ struct word {
 
 enum tag { TAG_O, TAG_B_OBJECT, TAG_I_OBJECT, TAG_B_ATTR, TAG_I_ATTR, TAG_B_REL, TAG_I_REL, TAGS };
 
+/* What the tagger remembers of the words so far: the last tag, and where that is O, of which type
+ * the last node before it was (TAG_O itself: none yet). */
+enum state { STATE_O_OBJECT = TAGS, STATE_O_ATTR, STATE_O_REL, STATES };
+
+static inline uint8_t state_tag(int state)
+{
+    return (uint8_t)(state < TAGS ? state : TAG_O);
+}
+
+/* The state after one more word. */
+static inline int state_after(int state, int tag)
+{
+    static const uint8_t outside[STATES] = {
+        [TAG_O] = TAG_O,
+        [TAG_B_OBJECT] = STATE_O_OBJECT,
+        [TAG_I_OBJECT] = STATE_O_OBJECT,
+        [TAG_B_ATTR] = STATE_O_ATTR,
+        [TAG_I_ATTR] = STATE_O_ATTR,
+        [TAG_B_REL] = STATE_O_REL,
+        [TAG_I_REL] = STATE_O_REL,
+        [STATE_O_OBJECT] = STATE_O_OBJECT,
+        [STATE_O_ATTR] = STATE_O_ATTR,
+        [STATE_O_REL] = STATE_O_REL,
+    };
+    return tag == TAG_O ? outside[state] : tag;
+}
+
 /* Words [beg, end) of the segment. */
 struct span {
     uint16_t type; /* enum sg_node_type */
@@ -125,9 +152,10 @@ struct pair {
     struct candidate best[BEST];
 };
 
-/* Sentences of at most READ_AGAIN words are read in several ways where the tagger hesitates:
- * linking a longer one again takes too long for what it gains. */
-enum { READINGS = 4, READING_MARGIN = 40, READ_AGAIN = 8 };
+/* Where the tagger hesitates, a sentence has up to READINGS readings; those of at most LINK_AGAIN
+ * words are chosen between by their whole graphs, longer ones, which take long to link, by their
+ * nodes. */
+enum { READINGS = 4, READING_MARGIN = 40, LINK_AGAIN = 8 };
 /* One way to tag the sentence. */
 struct reading {
     int loss;      /* how much less than the best one it scores: 0..READING_MARGIN */
@@ -235,10 +263,14 @@ struct rank_table {
 
 enum { FORBIDDEN = -16000 }; /* a transition */
 
+/* Vectors of states have some unused at the end, for the processor's sake. */
+enum { LANES = 16 };
+_Static_assert((int)STATES <= (int)LANES, "states overflow their lanes");
+
 struct tagger_model {
     const struct tag_row *rows;
     uint32_t bits;
-    const int16_t *transitions; /* [TAGS + 1][8]: row = the tag before, row TAGS = the beginning */
+    const int16_t *transitions; /* [STATES + 1][LANES]: from; STATES: from the beginning */
 };
 
 enum { FREQUENT_BYTES = 8192 };
@@ -334,12 +366,12 @@ void relations_run(const struct sg_model *m, struct segment *s);
 /* Gives relation words without a place the objects on their two sides. */
 void relations_rescue(struct segment *s);
 
-/* Spans and links of a reading. */
-void reading_link(const struct sg_model *m, struct segment *s, uint32_t which);
-/* The features of the reading that is linked, in parts. */
+/* A reading's spans and, if the sentence is short, their links. */
+void reading_take(const struct sg_model *m, struct segment *s, uint32_t which);
+/* The features of the reading that was taken, in parts. */
 uint32_t reading_parts(const struct segment *s);
 void reading_features(const struct segment *s, uint32_t which, uint32_t part, struct keys *k);
-/* Links the reading that makes the best graph; what it leaves loose is linked as best it can. */
+/* Takes the best reading and links it; what it leaves loose is linked as best it can. */
 void readings_run(const struct sg_model *m, struct segment *s);
 
 /* The key under which a span's names are kept. */

@@ -1,5 +1,6 @@
 /* The tagger: a linear-chain conditional random field (Lafferty, McCallum, Pereira, ICML 2001) over
- * the tags O, B/I-object, B/I-attribute, B/I-relation, decoded by Viterbi in integers. */
+ * the tags O, B/I-object, B/I-attribute, B/I-relation, whose states also remember of which type the
+ * last node was; decoded by Viterbi in integers. */
 #include <string.h>
 
 #include "sceneparse/sceneparse_internal.h"
@@ -146,11 +147,11 @@ static int must_be_outside(const struct word *w)
     return (w->flags & (WORD_NOISE | WORD_FOREIGN)) != 0;
 }
 
-static inline tag_scores splat(int v)
-{
-    const int16_t x = (int16_t)v;
-    return (tag_scores){x, x, x, x, x, x, x, x};
-}
+/* One number a state. */
+union state_scores {
+    int16_t of[LANES];
+    tag_scores half[2];
+};
 
 static inline tag_scores pick(tag_scores mask, tag_scores yes, tag_scores no)
 {
@@ -161,43 +162,70 @@ static inline tag_scores pick(tag_scores mask, tag_scores yes, tag_scores no)
  * (127 * TAGGER_FEATURES and a transition) can make up for. */
 enum { LOWEST = -9000 };
 
-static tag_scores settle(tag_scores v, int outside)
-{
-    v[TAGS] = LOWEST;
-    for (int t = TAG_O + 1; t < TAGS && outside; t++) {
-        v[t] = LOWEST;
-    }
-    int16_t best = v[0];
-    for (int t = 1; t < TAGS; t++) {
-        best = v[t] > best ? v[t] : best;
-    }
-    v -= splat(best);
-    return pick(v > splat(LOWEST), v, splat(LOWEST));
-}
-
-static int best_of(tag_scores v)
+static int best_of(const union state_scores *v)
 {
     int best = 0;
-    for (int t = 1; t < TAGS; t++) {
-        best = v[t] > v[best] ? t : best;
+    for (int t = 1; t < STATES; t++) {
+        best = v->of[t] > v->of[best] ? t : best;
     }
     return best;
 }
 
 /* What Viterbi's recursion leaves behind. */
 struct trellis {
-    tag_scores moves[TAGS + 1];
-    tag_scores back[SEGMENT_MAX];
-    tag_scores score[SEGMENT_MAX];
+    union state_scores moves[STATES + 1];
+    union state_scores back[SEGMENT_MAX];
+    union state_scores score[SEGMENT_MAX];
 };
 
-/* A sequence that leaves reading `from` at word `at`, where it has `tag`, and goes the best way
+/* The best way to each state of word i, `back`, and what it scores before the word itself is looked
+ * at; the state it comes from is the first of those alike. */
+static union state_scores arrive(struct trellis *l, uint32_t i)
+{
+    if (i == 0) {
+        l->back[0] = (union state_scores){{0}};
+        return l->moves[STATES];
+    }
+    union state_scores best;
+    for (int h = 0; h < 2; h++) {
+        tag_scores from = {0};
+        best.half[h] = l->moves[0].half[h] + l->score[i - 1].of[0];
+        for (int p = 1; p < STATES; p++) {
+            const tag_scores v = l->moves[p].half[h] + l->score[i - 1].of[p];
+            const tag_scores better = v > best.half[h];
+            best.half[h] = pick(better, v, best.half[h]);
+            from = pick(better, (tag_scores){0} + (int16_t)p, from);
+        }
+        l->back[i].half[h] = from;
+    }
+    return best;
+}
+
+/* The word's own scores on top, and all of them brought back to LOWEST..0. */
+static void settle(union state_scores *v, tag_scores word, int outside)
+{
+    for (int t = 0; t < STATES; t++) {
+        const int16_t own = word[state_tag(t)];
+        v->of[t] = outside && state_tag(t) != TAG_O ? LOWEST : (int16_t)(v->of[t] + own);
+    }
+    const int16_t best = v->of[best_of(v)];
+    for (int h = 0; h < 2; h++) {
+        const tag_scores lowest = (tag_scores){0} + (int16_t)LOWEST;
+        v->half[h] -= best;
+        v->half[h] = pick(v->half[h] > lowest, v->half[h], lowest);
+    }
+    for (int t = STATES; t < LANES; t++) {
+        v->of[t] = LOWEST;
+    }
+}
+
+/* A sequence that leaves reading `from` at word `at`, where it is in `state`, and goes the best way
  * from there to the beginning. */
 struct turn {
     int loss;
     uint32_t from;
     uint32_t at;
-    int tag;
+    int state;
 };
 
 struct turns {
@@ -218,7 +246,7 @@ static void turns_add(struct turns *t, struct turn turn)
     }
 }
 
-/* All turns from a reading that lose little enough. */
+/* All turns from a reading, whose tags are states as yet, that lose little enough. */
 static void turns_from(const struct trellis *l, const struct segment *s, uint32_t from,
                        struct turns *turns)
 {
@@ -226,13 +254,23 @@ static void turns_from(const struct trellis *l, const struct segment *s, uint32_
     for (uint32_t i = 0; i < r->free; i++) {
         const int last = i + 1 == s->n;
         const int next = last ? 0 : r->tags[i + 1];
-        const int own = l->score[i][r->tags[i]] + (last ? 0 : l->moves[r->tags[i]][next]);
-        for (int p = 0; p < TAGS; p++) {
-            const int loss = r->loss + own - l->score[i][p] - (last ? 0 : l->moves[p][next]);
-            if (p != r->tags[i] && loss <= READING_MARGIN) {
+        const int here = r->tags[i];
+        const int own = l->score[i].of[here] + (last ? 0 : l->moves[here].of[next]);
+        for (int p = 0; p < STATES; p++) {
+            const int loss = r->loss + own - l->score[i].of[p] - (last ? 0 : l->moves[p].of[next]);
+            if (p != here && loss <= READING_MARGIN) {
                 turns_add(turns, (struct turn){loss, from, i, p});
             }
         }
+    }
+}
+
+/* The best way from the beginning to `state` at word `at`. */
+static void go_back(const struct trellis *l, struct reading *r, uint32_t at, int state)
+{
+    for (uint32_t i = at + 1; i-- > 0;) {
+        r->tags[i] = (uint8_t)state;
+        state = l->back[i].of[state];
     }
 }
 
@@ -242,19 +280,15 @@ static void take_turn(const struct trellis *l, struct segment *s, const struct t
     memcpy(r->tags, s->readings[turn->from].tags, s->n);
     r->loss = turn->loss;
     r->free = turn->at;
-    int tag = turn->tag;
-    for (uint32_t i = turn->at + 1; i-- > 0;) {
-        r->tags[i] = (uint8_t)tag;
-        tag = l->back[i][tag];
-    }
+    go_back(l, r, turn->at, turn->state);
 }
 
-/* The best sequences of tags within READING_MARGIN of the best one (Lawler 1972: every other
+/* The best sequences of states within READING_MARGIN of the best one (Lawler 1972: every other
  * sequence leaves one that is already there at some word, for the last time). */
 static void collect_readings(const struct trellis *l, struct segment *s)
 {
     struct turns turns = {.n = 0};
-    while (s->reading_count < READINGS && s->n <= READ_AGAIN) {
+    while (s->reading_count < READINGS) {
         turns_from(l, s, s->reading_count - 1, &turns);
         if (turns.n == 0) {
             return;
@@ -265,38 +299,29 @@ static void collect_readings(const struct trellis *l, struct segment *s)
     }
 }
 
-/* The best sequence of tags, by Viterbi's recursion on all tags of a word at once; then those that
- * come next. */
+/* Viterbi's recursion on all states of a word at once, then the ways back. */
 void tagger_run(const struct tagger_model *m, struct segment *s)
 {
     struct trellis l;
-    tag_scores *moves = l.moves;
-    tag_scores *back = l.back;
-    memcpy(moves, m->transitions, sizeof l.moves);
-    tag_scores score = {0};
+    memcpy(l.moves, m->transitions, sizeof l.moves);
     for (uint32_t i = 0; i < s->n; i++) {
-        tag_scores best = i == 0 ? moves[TAGS] : moves[0] + splat(score[0]);
-        tag_scores from = {0};
-        for (int p = 1; p < TAGS && i > 0; p++) {
-            const tag_scores v = moves[p] + splat(score[p]);
-            const tag_scores better = v > best;
-            best = pick(better, v, best);
-            from = pick(better, splat(p), from);
-        }
-        back[i] = from;
-        score = settle(best + emission(m, s, (int)i), must_be_outside(word_at(s, (int)i)));
-        l.score[i] = score;
+        l.score[i] = arrive(&l, i);
+        settle(&l.score[i], emission(m, s, (int)i), must_be_outside(word_at(s, (int)i)));
     }
-    int tag = best_of(score);
-    for (uint32_t i = s->n; i-- > 0;) {
-        s->tags[i] = (uint8_t)tag;
-        tag = back[i][tag];
+    struct reading *best = &s->readings[0];
+    best->loss = 0;
+    best->free = s->n;
+    if (s->n > 0) {
+        go_back(&l, best, s->n - 1, best_of(&l.score[s->n - 1]));
     }
     s->reading_count = 1;
-    s->readings[0].loss = 0;
-    s->readings[0].free = s->n;
-    memcpy(s->readings[0].tags, s->tags, s->n);
     collect_readings(&l, s);
+    for (uint32_t r = 0; r < s->reading_count; r++) {
+        for (uint32_t i = 0; i < s->n; i++) {
+            s->readings[r].tags[i] = state_tag(s->readings[r].tags[i]);
+        }
+    }
+    memcpy(s->tags, best->tags, s->n);
 }
 
 /* What the rankers ask of each span again and again. */

@@ -54,8 +54,9 @@ static int write_with_provenance(struct trainer *t)
 }
 
 /* The rankers, each on what those before it find in examples that they did not see. */
-static void links_train(struct trainer *t, const struct tagged *tagged)
+static void links_train(struct trainer *t, const struct jackknife *jackknife)
 {
+    const struct tagged *tagged = jackknife->examples;
     struct link_fold without[FOLDS];
     places_build(t, tagged);
     for (int fold = 0; fold < FOLDS; fold++) {
@@ -64,7 +65,7 @@ static void links_train(struct trainer *t, const struct tagged *tagged)
         tell(t, "links by cross-validation", (size_t)fold + 1, FOLDS);
     }
     t->m.choice_rank = choice_fit(t, tagged, without, FOLDS);
-    t->m.reading_rank = readings_fit(t, tagged, without, FOLDS);
+    t->m.reading_rank = readings_fit(t, jackknife, without, FOLDS);
     for (int fold = 0; fold < FOLDS; fold++) {
         free((void *)without[fold].owners.rows);
         free((void *)without[fold].relations.rows);
@@ -108,11 +109,11 @@ static int run(struct trainer *t)
     tell(t, "aligned", t->examples.n, t->examples.n);
     classes_build(t);
     names_build(t);
-    struct tagged *tagged = tagger_jackknife(t, FOLDS);
+    struct jackknife tagged = tagger_jackknife(t, FOLDS);
     tagger_train(t, -1, 1, &t->m.tagger);
     tell(t, "tagger", 1, 1);
-    links_train(t, tagged);
-    tagged_free(tagged, t->examples.n);
+    links_train(t, &tagged);
+    jackknife_free(t, &tagged);
     t->strings_n = t->strings.n;
     rc = o->score ? score_read(t, alignment) : 0;
     alignment_free(alignment);

@@ -11,7 +11,8 @@ enum { TRAIN_CAPTIONS_MAX = 4 };
 struct train_options {
     const char *csv;                          /* columns caption and scene_graph_id */
     const char *captions[TRAIN_CAPTIONS_MAX]; /* files of captions with their nodes marked in
-                                               * place: "a {red} [car] <in> the [rain]" */
+                                               * place: "a {red} [car] <in> the [rain]";
+                                               * lines that begin with ## are comments */
     int captions_count;
     const char *captions_licence; /* for the provenance; NULL: untold */
     const char *wordnet;          /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
@@ -25,6 +26,9 @@ struct train_options {
     /* Where the scores of the captions that were left out are printed; NULL: nowhere. */
     FILE *report;
 };
+
+/* Whether a line of such a file is a comment. */
+int marked_is_comment(const char *line);
 
 /* 0, or E_NO_FILE, E_FORMAT, E_SYSTEM; the same inputs give the same bytes. */
 int sg_train(const struct train_options *options) __attribute__((warn_unused_result));

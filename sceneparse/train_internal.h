@@ -122,15 +122,20 @@ void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32
 
 /* Trains on all examples but those of `fold` (of `folds`; -1: on all) into a packed table. */
 void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out);
-/* An example's readings by a tagger that did not see it. */
+/* The readings of examples by taggers that did not see them: example i, and marked caption i, by
+ * one that did not see fold i % folds. */
 struct tagged {
     uint32_t n;
     struct reading *readings;
 };
-struct tagged *tagger_jackknife(struct trainer *t, int folds);
-void tagged_free(struct tagged *tagged, uint32_t n);
+struct jackknife {
+    struct tagged *examples;
+    struct tagged *marked;
+};
+struct jackknife tagger_jackknife(struct trainer *t, int folds);
+void jackknife_free(const struct trainer *t, struct jackknife *j);
 
-/* Rankers that did not see the examples of one fold: examples i with i % folds == fold. */
+/* Rankers that did not see the examples of one fold. */
 struct link_fold {
     struct rank_table owners;
     struct rank_table relations;
@@ -144,7 +149,7 @@ struct rank_table relations_fit(struct trainer *t, const struct tagged *tagged, 
 /* These two set t->m.owner_rank and t->m.relation_rank to each fold's in turn. */
 struct rank_table choice_fit(struct trainer *t, const struct tagged *tagged,
                              const struct link_fold *without, int folds);
-struct rank_table readings_fit(struct trainer *t, const struct tagged *tagged,
+struct rank_table readings_fit(struct trainer *t, const struct jackknife *tagged,
                                const struct link_fold *without, int folds);
 
 /* Compares what the model finds in the examples that were left out with what stands there. */

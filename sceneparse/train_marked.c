@@ -76,6 +76,11 @@ static int read_line(struct trainer *t, char *line, struct example *e)
     return rc;
 }
 
+int marked_is_comment(const char *line)
+{
+    return line[0] == '#' && line[1] == '#';
+}
+
 int marked_read(const char *path, struct trainer *t)
 {
     struct examples *out = &t->marked;
@@ -96,7 +101,7 @@ int marked_read(const char *path, struct trainer *t)
             *end = 0;
         }
         number++;
-        if (line[0] && line[0] != '#') {
+        if (line[0] && !marked_is_comment(line)) {
             struct example e = {0};
             const int bad = read_line(t, line, &e);
             out->e = xrealloc(out->e, out->n + 1, sizeof e);

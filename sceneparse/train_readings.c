@@ -1,11 +1,11 @@
-/* The training of the choice between readings: the right ones are those whose graph comes nearest
- * to the gold one. */
+/* The training of the choice between readings: the right ones are those whose graph, or nodes where
+ * they alone are known or looked at, come nearest to the gold ones. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sceneparse/train_rank.h"
 
-enum { READING_BITS = 14 };
+enum { READING_BITS = 16 };
 
 /* How much of the gold graph the linked reading finds, as F1 over objects, attributes and
  * relations. */
@@ -49,7 +49,22 @@ static double graph_f1(const struct trainer *t, const struct example *e)
     return found + there > 0 ? 2.0 * right / (found + there) : 1;
 }
 
-static void reading_instance(struct trainer *t, struct ranker *r, const struct example *e)
+/* How many of the gold nodes the reading finds, as F1. */
+static double nodes_f1(const struct segment *s, const struct example *e)
+{
+    int right = 0;
+    const uint32_t all = s->span_count + e->span_count;
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        for (int k = 0; k < e->span_count; k++) {
+            right += memcmp(&s->spans[i], &e->spans[k], sizeof *s->spans) == 0;
+        }
+    }
+    return all > 0 ? 2.0 * right / all : 1;
+}
+
+/* `marked`: the example has nodes and no links. */
+static void reading_instance(struct trainer *t, struct ranker *r, const struct example *e,
+                             int marked)
 {
     struct segment *s = t->s;
     double f1[READINGS];
@@ -57,8 +72,8 @@ static void reading_instance(struct trainer *t, struct ranker *r, const struct e
     double worst = 2;
     const size_t first = r->option_n;
     for (uint32_t k = 0; k < s->reading_count; k++) {
-        reading_link(&t->m, s, k);
-        f1[k] = graph_f1(t, e);
+        reading_take(&t->m, s, k);
+        f1[k] = marked || s->n > LINK_AGAIN ? nodes_f1(s, e) : graph_f1(t, e);
         best = f1[k] > best ? f1[k] : best;
         worst = f1[k] < worst ? f1[k] : worst;
         struct list all = {(uint32_t)r->id_n, 0};
@@ -79,8 +94,21 @@ static void reading_instance(struct trainer *t, struct ranker *r, const struct e
     }
 }
 
+static void marked_instances(struct trainer *t, struct ranker *r, const struct tagged *tagged,
+                             uint32_t fold, uint32_t folds)
+{
+    for (uint32_t i = fold; i < t->marked.n; i += folds) {
+        if (tagged[i].n > 1) {
+            example_load(t, &t->marked.e[i]);
+            t->s->reading_count = tagged[i].n;
+            memcpy(t->s->readings, tagged[i].readings, tagged[i].n * sizeof *t->s->readings);
+            reading_instance(t, r, &t->marked.e[i], 1);
+        }
+    }
+}
+
 /* Each example's readings are linked by rankers that did not see it. */
-struct rank_table readings_fit(struct trainer *t, const struct tagged *tagged,
+struct rank_table readings_fit(struct trainer *t, const struct jackknife *tagged,
                                const struct link_fold *without, int folds)
 {
     struct ranker r;
@@ -90,10 +118,11 @@ struct rank_table readings_fit(struct trainer *t, const struct tagged *tagged,
         t->m.owner_rank = without[fold].owners;
         t->m.relation_rank = without[fold].relations;
         for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
-            if (tagged[i].n > 1 && prepare(t, i, tagged, gold_of)) {
-                reading_instance(t, &r, &t->examples.e[i]);
+            if (tagged->examples[i].n > 1 && prepare(t, i, tagged->examples, gold_of)) {
+                reading_instance(t, &r, &t->examples.e[i], 0);
             }
         }
+        marked_instances(t, &r, tagged->marked, (uint32_t)fold, (uint32_t)folds);
     }
     return ranker_fit(&r, READING_BITS);
 }

@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "sceneparse/train_internal.h"
 
-enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, MARKED_COPIES = 3 };
+enum { EPOCHS = 8, ROW_BITS = 18, LEAST_COUNT = 2, FACTUAL_COPIES = 2, MARKED_COPIES = 5 };
 
 /* ---- exact features ---- */
 
@@ -120,19 +120,23 @@ struct lesson {
 
 struct field {
     struct feature_map map;
-    struct lanes *w;   /* [features] weights of the tags */
-    struct lanes *g;   /* [features] sums of squared gradients */
-    struct lanes *sum; /* [features] weights summed over the last epochs */
-    float tsum[TAGS + 1][8];
-    float tw[TAGS + 1][8];
-    float tg[TAGS + 1][8];
+    struct lanes *w;               /* [features] weights of the tags */
+    struct lanes *g;               /* [features] sums of squared gradients */
+    struct lanes *sum;             /* [features] weights summed over the last epochs */
+    float tsum[STATES + 1][LANES]; /* transitions, likewise */
+    float tw[STATES + 1][LANES];
+    float tg[STATES + 1][LANES];
     struct lesson *lessons;
     uint32_t n;
     int per_word;
 };
 
+/* Whether state `to` may follow state `from`; STATES: the beginning. */
 static int allowed(int from, int to)
 {
+    if (state_tag(to) == TAG_O) {
+        return to == (from == STATES ? TAG_O : state_after(from, TAG_O));
+    }
     const int begin = to == TAG_I_OBJECT ? TAG_B_OBJECT
                       : to == TAG_I_ATTR ? TAG_B_ATTR
                       : to == TAG_I_REL  ? TAG_B_REL
@@ -197,21 +201,36 @@ static void add_lesson(struct trainer *t, struct field *f, const struct example 
     }
 }
 
-/* FACTUAL's captions whole and half hidden; of the marked captions, which are few, one whole and
- * the other copies with something else hidden each time. */
+static int in_fold(uint32_t i, int fold, int folds)
+{
+    return fold >= 0 && i % (uint32_t)folds == (uint32_t)fold;
+}
+
+/* Captions that the field sees several times: once whole, then with something else hidden each
+ * time. */
+static void add_copies(struct trainer *t, struct field *f, const struct example *e, uint32_t i,
+                       uint32_t copies, const struct hiding *h)
+{
+    for (uint32_t copy = 0; copy < copies; copy++) {
+        add_lesson(t, f, e, copy == 0 ? NULL : h, hash_mix(i, copy));
+    }
+}
+
+/* All lessons but those of the fold. */
 static void gather(struct trainer *t, struct field *f, int fold, int folds)
 {
-    f->lessons =
-        xrealloc(NULL, 2 * t->examples.n + MARKED_COPIES * t->marked.n + 1, sizeof *f->lessons);
+    const size_t most =
+        (size_t)FACTUAL_COPIES * t->examples.n + (size_t)MARKED_COPIES * t->marked.n;
+    f->lessons = xrealloc(NULL, most + 1, sizeof *f->lessons);
     for (uint32_t i = 0; i < t->examples.n; i++) {
-        if (!left_out(t, i) && (fold < 0 || (int)(i % (uint32_t)folds) != fold)) {
-            add_lesson(t, f, &t->examples.e[i], NULL, 0);
-            add_lesson(t, f, &t->examples.e[i], &hide_factual, i);
+        if (!left_out(t, i) && !in_fold(i, fold, folds)) {
+            add_copies(t, f, &t->examples.e[i], i, FACTUAL_COPIES, &hide_factual);
         }
     }
-    for (uint32_t i = 0; i < MARKED_COPIES * t->marked.n; i++) {
-        const struct hiding *h = i < t->marked.n ? NULL : &hide_marked;
-        add_lesson(t, f, &t->marked.e[i % t->marked.n], h, i);
+    for (uint32_t i = 0; i < t->marked.n; i++) {
+        if (!in_fold(i, fold, folds)) {
+            add_copies(t, f, &t->marked.e[i], i, MARKED_COPIES, &hide_marked);
+        }
     }
     f->map.counts[features_id(&f->map, HIDDEN_KEY)] = 0;
     f->w = aligned_alloc(64, ((size_t)f->map.n * sizeof *f->w + 63) / 64 * 64 + 64);
@@ -224,19 +243,19 @@ static void gather(struct trainer *t, struct field *f, int fold, int folds)
 }
 
 struct lattice {
-    double potential[SEGMENT_MAX][8]; /* exp(emission) */
-    double alpha[SEGMENT_MAX][8];
-    double beta[SEGMENT_MAX][8];
-    double move[TAGS + 1][8];
+    double potential[SEGMENT_MAX][LANES]; /* exp(emission) */
+    double alpha[SEGMENT_MAX][LANES];
+    double beta[SEGMENT_MAX][LANES];
+    double move[STATES + 1][LANES];
 };
 
-static void normalise(double v[8])
+static void normalise(double v[LANES])
 {
     double sum = 0;
-    for (int t = 0; t < TAGS; t++) {
+    for (int t = 0; t < STATES; t++) {
         sum += v[t];
     }
-    for (int t = 0; t < TAGS; t++) {
+    for (int t = 0; t < STATES; t++) {
         v[t] /= sum;
     }
 }
@@ -245,8 +264,8 @@ static void forward_backward(const struct field *f, const struct lesson *lesson,
 {
     const int n = (int)lesson->words;
     const uint32_t *ids = lesson->ids;
-    for (int a = 0; a <= TAGS; a++) {
-        for (int b = 0; b < TAGS; b++) {
+    for (int a = 0; a <= STATES; a++) {
+        for (int b = 0; b < STATES; b++) {
             l->move[a][b] = allowed(a, b) ? exact_exp((double)f->tw[a][b]) : 0;
         }
     }
@@ -258,14 +277,14 @@ static void forward_backward(const struct field *f, const struct lesson *lesson,
                 sum.v[t] += f->w[id].v[t];
             }
         }
-        for (int t = 0; t < TAGS; t++) {
-            l->potential[i][t] = exact_exp((double)sum.v[t]);
+        for (int t = 0; t < STATES; t++) {
+            l->potential[i][t] = exact_exp((double)sum.v[state_tag(t)]);
         }
     }
     for (int i = 0; i < n; i++) {
-        for (int t = 0; t < TAGS; t++) {
-            double sum = i == 0 ? l->move[TAGS][t] : 0;
-            for (int p = 0; i > 0 && p < TAGS; p++) {
+        for (int t = 0; t < STATES; t++) {
+            double sum = i == 0 ? l->move[STATES][t] : 0;
+            for (int p = 0; i > 0 && p < STATES; p++) {
                 sum += l->alpha[i - 1][p] * l->move[p][t];
             }
             l->alpha[i][t] = sum * l->potential[i][t];
@@ -273,9 +292,9 @@ static void forward_backward(const struct field *f, const struct lesson *lesson,
         normalise(l->alpha[i]);
     }
     for (int i = n - 1; i >= 0; i--) {
-        for (int t = 0; t < TAGS; t++) {
+        for (int t = 0; t < STATES; t++) {
             double sum = i == n - 1 ? 1 : 0;
-            for (int q = 0; i < n - 1 && q < TAGS; q++) {
+            for (int q = 0; i < n - 1 && q < STATES; q++) {
                 sum += l->move[t][q] * l->potential[i + 1][q] * l->beta[i + 1][q];
             }
             l->beta[i][t] = sum;
@@ -295,26 +314,29 @@ static void step_moves(struct field *f, const struct lesson *lesson, const struc
 {
     const int n = (int)lesson->words;
     const uint8_t *gold = lesson->gold;
-    double expected[TAGS + 1][8] = {{0}};
+    int last = gold[0];
+    double expected[STATES + 1][LANES] = {{0}};
     for (int i = 1; i < n; i++) {
-        double joint[TAGS][8];
+        double joint[STATES][LANES];
         double sum = 0;
-        for (int p = 0; p < TAGS; p++) {
-            for (int t = 0; t < TAGS; t++) {
+        for (int p = 0; p < STATES; p++) {
+            for (int t = 0; t < STATES; t++) {
                 joint[p][t] =
                     l->alpha[i - 1][p] * l->move[p][t] * l->potential[i][t] * l->beta[i][t];
                 sum += joint[p][t];
             }
         }
-        for (int p = 0; p < TAGS; p++) {
-            for (int t = 0; t < TAGS; t++) {
+        for (int p = 0; p < STATES; p++) {
+            for (int t = 0; t < STATES; t++) {
                 expected[p][t] += joint[p][t] / sum;
             }
         }
-        expected[gold[i - 1]][gold[i]] -= 1;
+        const int now = state_after(last, gold[i]);
+        expected[last][now] -= 1;
+        last = now;
     }
-    for (int p = 0; p < TAGS; p++) {
-        for (int t = 0; t < TAGS; t++) {
+    for (int p = 0; p < STATES; p++) {
+        for (int t = 0; t < STATES; t++) {
             if (allowed(p, t)) {
                 step_float(&f->tw[p][t], &f->tg[p][t], (float)expected[p][t], rate);
             }
@@ -343,9 +365,9 @@ static void step(struct field *f, const struct lesson *lesson, float rate, float
     forward_backward(f, lesson, &l);
     step_moves(f, lesson, &l, rate);
     for (int i = 0; i < n; i++) {
-        double p[8] = {0};
-        for (int t = 0; t < TAGS; t++) {
-            p[t] = l.alpha[i][t] * l.beta[i][t];
+        double p[LANES] = {0};
+        for (int t = 0; t < STATES; t++) {
+            p[state_tag(t)] += l.alpha[i][t] * l.beta[i][t];
         }
         normalise(p);
         p[lesson->gold[i]] -= 1;
@@ -375,7 +397,7 @@ static struct tagger_model pack(const struct field *f)
 {
     struct tag_row *rows = calloc((size_t)1 << ROW_BITS, sizeof *rows);
     float *weight = calloc((size_t)1 << ROW_BITS, sizeof *weight);
-    int16_t *moves = calloc((TAGS + 1) * 8, sizeof *moves);
+    int16_t *moves = calloc((STATES + 1) * LANES, sizeof *moves);
     BUG_ON(!rows || !weight || !moves);
     for (uint32_t i = 0; i < f->map.n; i++) {
         const uint64_t key = f->map.key_of[i];
@@ -394,10 +416,10 @@ static struct tagger_model pack(const struct field *f)
         }
         rows[at].check = (uint8_t)(key & 0xff);
     }
-    for (int p = 0; p <= TAGS; p++) {
-        for (int t = 0; t < TAGS; t++) {
+    for (int p = 0; p <= STATES; p++) {
+        for (int t = 0; t < STATES; t++) {
             const float v = f->tw[p][t] * TAG_SCALE;
-            moves[p * 8 + t] = (int16_t)(allowed(p, t) ? (int)v : FORBIDDEN);
+            moves[p * LANES + t] = (int16_t)(allowed(p, t) ? (int)v : FORBIDDEN);
         }
     }
     free(weight);
@@ -411,8 +433,8 @@ static void add_to_mean(struct field *f)
             f->sum[i].v[t] += f->w[i].v[t];
         }
     }
-    for (int p = 0; p <= TAGS; p++) {
-        for (int t = 0; t < 8; t++) {
+    for (int p = 0; p <= STATES; p++) {
+        for (int t = 0; t < LANES; t++) {
             f->tsum[p][t] += f->tw[p][t];
         }
     }
@@ -425,8 +447,8 @@ static void take_mean(struct field *f, int epochs)
             f->w[i].v[t] = f->sum[i].v[t] / (float)epochs;
         }
     }
-    for (int p = 0; p <= TAGS; p++) {
-        for (int t = 0; t < 8; t++) {
+    for (int p = 0; p <= STATES; p++) {
+        for (int t = 0; t < LANES; t++) {
             f->tw[p][t] = f->tsum[p][t] / (float)epochs;
         }
     }
@@ -467,7 +489,7 @@ void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *o
     field_free(&f);
 }
 
-void tagged_free(struct tagged *tagged, uint32_t n)
+static void tagged_free(struct tagged *tagged, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         free(tagged[i].readings);
@@ -475,24 +497,40 @@ void tagged_free(struct tagged *tagged, uint32_t n)
     free(tagged);
 }
 
-struct tagged *tagger_jackknife(struct trainer *t, int folds)
+void jackknife_free(const struct trainer *t, struct jackknife *j)
 {
-    struct tagged *tagged = xrealloc(NULL, t->examples.n, sizeof *tagged);
+    tagged_free(j->examples, t->examples.n);
+    tagged_free(j->marked, t->marked.n);
+}
+
+static void tag_fold(struct trainer *t, const struct tagger_model *m, const struct examples *all,
+                     uint32_t fold, uint32_t folds, struct tagged *out)
+{
+    for (uint32_t i = fold; i < all->n; i += folds) {
+        example_load(t, &all->e[i]);
+        tagger_run(m, t->s);
+        out[i].n = t->s->reading_count;
+        out[i].readings = xrealloc(NULL, out[i].n, sizeof *out[i].readings);
+        memcpy(out[i].readings, t->s->readings, out[i].n * sizeof *t->s->readings);
+    }
+}
+
+struct jackknife tagger_jackknife(struct trainer *t, int folds)
+{
+    const struct jackknife j = {
+        xrealloc(NULL, t->examples.n + 1, sizeof *j.examples),
+        xrealloc(NULL, t->marked.n + 1, sizeof *j.marked),
+    };
     for (int fold = 0; fold < folds; fold++) {
         struct tagger_model m;
         tagger_train(t, fold, folds, &m);
-        for (uint32_t i = (uint32_t)fold; i < t->examples.n; i += (uint32_t)folds) {
-            example_load(t, &t->examples.e[i]);
-            tagger_run(&m, t->s);
-            tagged[i].n = t->s->reading_count;
-            tagged[i].readings = xrealloc(NULL, tagged[i].n, sizeof *tagged[i].readings);
-            memcpy(tagged[i].readings, t->s->readings, tagged[i].n * sizeof *t->s->readings);
-        }
+        tag_fold(t, &m, &t->examples, (uint32_t)fold, (uint32_t)folds, j.examples);
+        tag_fold(t, &m, &t->marked, (uint32_t)fold, (uint32_t)folds, j.marked);
         free((void *)m.rows);
         free((void *)m.transitions);
         if (t->options->progress) {
             t->options->progress("tagging by cross-validation", (size_t)fold + 1, (size_t)folds);
         }
     }
-    return tagged;
+    return j;
 }

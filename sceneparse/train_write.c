@@ -76,7 +76,7 @@ int model_write(struct trainer *t, const char *path, const char *provenance)
         [SECTION_NAMINGS] = TABLE(m->namings.slots, m->namings.bits),
         [SECTION_NAMES] = {m->namings.names, names * sizeof *m->namings.names, names},
         [SECTION_TAG_ROWS] = TABLE(m->tagger.rows, m->tagger.bits),
-        [SECTION_TRANSITIONS] = {m->tagger.transitions, (TAGS + 1) * 8 * sizeof(int16_t), 0},
+        [SECTION_TRANSITIONS] = {m->tagger.transitions, (STATES + 1) * LANES * sizeof(int16_t), 0},
         [SECTION_OWNER_ROWS] = TABLE(m->owner_rank.rows, m->owner_rank.bits),
         [SECTION_RELATION_ROWS] = TABLE(m->relation_rank.rows, m->relation_rank.bits),
         [SECTION_CHOICE_ROWS] = TABLE(m->choice_rank.rows, m->choice_rank.bits),

@@ -187,8 +187,8 @@ Test(sceneparse_train, learns_from_marked_captions)
     struct sg_model *model;
     struct sg_parser *parser;
     const struct sg_graph *g;
-    cr_assert_eq(train_marked("# names of two nouns\n\n"
-                              "a [dog ball] <sitting on> the [chair]\n"
+    cr_assert_eq(train_marked("## names of two nouns\n\n"
+                              "# a [dog ball] <sitting on> the [chair]\n"
                               "the {red} [dog ball] <sitting on> a [cup]\n",
                               "a.sgm", path),
                  0, "%s", err_text());
