@@ -21,9 +21,9 @@ static const char usage[] =
     "usage: pairmill parse [--json | --dot | --factual] [--parser-model FILE] [CAPTION...]\n"
     "       pairmill parse score --captions FILE --spans FILE [--parser-model FILE]\n"
     "       pairmill parse mark --captions FILE --spans FILE\n"
-    "       pairmill parse train --csv FILE --out FILE [--captions FILE]... [--wordnet FOLDER]\n"
-    "                            [--captions-licence TEXT] [--date DAY] [--score FILE] [--holdout "
-    "K]\n"
+    "       pairmill parse train --csv FILE --out FILE [--graphs FILE] [--captions FILE]...\n"
+    "                            [--graphs-licence TEXT] [--captions-licence TEXT] [--date DAY]\n"
+    "                            [--wordnet FOLDER] [--score FILE] [--holdout K]\n"
     "\n"
     "Prints the scene graph of each CAPTION, or of each line of standard input, as a tree:\n"
     "[object], {attribute}, <relation>, (relation that no word says).\n"
@@ -36,10 +36,10 @@ static const char usage[] =
     "score compares the nodes found with nodes marked by hand (tests/data/cc3m_nodes.tsv); mark\n"
     "prints those captions with the marks in place.\n"
     "\n"
-    "train makes the model from FACTUAL's CSV, WordNet's files and captions with the nodes marked\n"
-    "in place; the same files give the same bytes.  It scores what it was not trained on: --score, "
-    "another CSV; --holdout, every K-th "
-    "row.\n";
+    "train makes the model from FACTUAL's CSV, other captions with graphs in its columns, "
+    "captions\n"
+    "with the nodes marked in place and WordNet's files; the same files give the same bytes.  It\n"
+    "scores what it was not trained on: --score, another CSV; --holdout, every K-th row.\n";
 
 struct parse_options {
     const char *model; /* NULL: the default */
@@ -119,6 +119,8 @@ static void show_progress(const char *stage, size_t done, size_t total)
 static int train(int argc, char **argv)
 {
     static const struct option options[] = {{"csv", required_argument, NULL, 'c'},
+                                            {"graphs", required_argument, NULL, 'g'},
+                                            {"graphs-licence", required_argument, NULL, 'G'},
                                             {"captions", required_argument, NULL, 'm'},
                                             {"captions-licence", required_argument, NULL, 'l'},
                                             {"wordnet", required_argument, NULL, 'w'},
@@ -133,6 +135,8 @@ static int train(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'c': o.csv = optarg; break;
+        case 'g': o.graphs = optarg; break;
+        case 'G': o.graphs_licence = optarg; break;
         case 'l': o.captions_licence = optarg; break;
         case 'w': o.wordnet = optarg; break;
         case 'o': o.out = optarg; break;

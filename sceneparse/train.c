@@ -32,7 +32,14 @@ static int write_with_provenance(struct trainer *t)
             "licence: FACTUAL is MIT; its captions are Visual Genome's, CC BY 4.0\n"
             "lexicon: WordNet 3.0 (WordNet licence): parts of speech, exceptions, noun senses\n"
             "trained: %s by pairmill parse train\n",
-            t->train_n, (unsigned long long)t->csv_hash, o->date ? o->date : "undated");
+            t->csv_n, (unsigned long long)t->csv_hash, o->date ? o->date : "undated");
+    if (o->graphs) {
+        fprintf(f,
+                "graphs: %u captions more, XXH3 of the file %016llx\n"
+                "licence of the graphs: %s\n",
+                t->train_n - t->csv_n, (unsigned long long)t->graphs_hash,
+                o->graphs_licence ? o->graphs_licence : "untold");
+    }
     if (t->marked.n) {
         fprintf(f,
                 "marked: %u captions in the manner of the web, hash of the files %016llx\n"
@@ -87,24 +94,29 @@ static int score_read(struct trainer *t, struct alignment *alignment)
     return rc;
 }
 
-static int run(struct trainer *t)
+static int read_all(struct trainer *t)
 {
     const struct train_options *o = t->options;
     int rc = lexicon_build(t, o->wordnet);
-    if (rc) {
-        return rc;
+    rc = rc ? rc : examples_read(o->csv, &t->strings, &t->examples, &t->csv_hash);
+    t->csv_n = t->examples.n;
+    if (!rc && o->graphs) {
+        rc = examples_read(o->graphs, &t->strings, &t->examples, &t->graphs_hash);
     }
-    rc = examples_read(o->csv, &t->strings, &t->examples, &t->csv_hash);
-    if (rc) {
-        return rc;
-    }
+    t->train_n = t->examples.n;
     for (int i = 0; i < o->captions_count && !rc; i++) {
         rc = marked_read(o->captions[i], t);
     }
+    return rc;
+}
+
+static int run(struct trainer *t)
+{
+    const struct train_options *o = t->options;
+    int rc = read_all(t);
     if (rc) {
         return rc;
     }
-    t->train_n = t->examples.n;
     struct alignment *alignment = align_all(t);
     tell(t, "aligned", t->examples.n, t->examples.n);
     classes_build(t);

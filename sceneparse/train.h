@@ -1,5 +1,5 @@
-/* Builds the model file of sceneparse.h from FACTUAL's annotated captions, captions marked by hand
- * and WordNet. */
+/* Builds the model file of sceneparse.h from FACTUAL's annotated captions, other captions with
+ * graphs, captions marked by hand and WordNet. */
 #ifndef SCENEPARSE_TRAIN_H
 #define SCENEPARSE_TRAIN_H
 
@@ -9,15 +9,17 @@
 enum { TRAIN_CAPTIONS_MAX = 4 };
 
 struct train_options {
-    const char *csv;                          /* columns caption and scene_graph_id */
+    const char *csv;    /* FACTUAL's, columns caption and scene_graph_id */
+    const char *graphs; /* more captions with graphs, in the same columns; NULL: none */
     const char *captions[TRAIN_CAPTIONS_MAX]; /* files of captions with their nodes marked in
                                                * place: "a {red} [car] <in> the [rain]";
                                                * lines that begin with ## are comments */
     int captions_count;
-    const char *captions_licence; /* for the provenance; NULL: untold */
-    const char *wordnet;          /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
-    const char *out;              /* the model file */
-    const char *date;             /* for the provenance: "2026-11-23" */
+    const char *graphs_licence; /* for the provenance; NULL: untold */
+    const char *captions_licence;
+    const char *wordnet; /* the folder of index.noun, verb.exc, ...: /usr/share/wordnet */
+    const char *out;     /* the model file */
+    const char *date;    /* for the provenance: "2026-11-23" */
     /* Leaves every k-th example out, for tuning: those with number % holdout == 0; 0: none. */
     unsigned holdout;
     /* Another CSV whose captions are scored and not trained on; NULL: none. */

@@ -184,8 +184,9 @@ void examples_free(struct examples *x)
         free(e->edges);
     }
     free(x->e);
-    free(x->texts[0]);
-    free(x->texts[1]);
+    for (int i = 0; i < x->text_count; i++) {
+        free(x->texts[i]);
+    }
 }
 
 int examples_read(const char *path, struct pool *pool, struct examples *out, uint64_t *hash)

@@ -88,6 +88,8 @@ struct trainer {
     struct examples examples;
     struct examples marked; /* spans alone: no labels, owners, edges */
     uint64_t csv_hash;
+    uint64_t graphs_hash;
+    uint32_t csv_n;       /* examples of the CSV; those up to train_n are the other graphs' */
     uint64_t marked_hash; /* of all their files together */
     uint32_t train_n;     /* examples from here on are for scoring alone */
     uint32_t strings_n;   /* bytes of `strings` that the model needs */

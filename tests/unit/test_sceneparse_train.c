@@ -128,6 +128,28 @@ Test(sceneparse_train, captions_to_score_are_not_learned)
     free(bytes);
 }
 
+Test(sceneparse_train, other_graphs_are_learned_and_told)
+{
+    char csv[256];
+    char graphs[256];
+    char path[256];
+    size_t n;
+    put("marked.txt", "caption,scene_graph_id\n"
+                      "a zebra hugging a dog,\"( zebra , v:hug , dog )\"\n"
+                      "a zebra hugging a cup,\"( zebra , v:hug , cup )\"\n");
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(graphs, sizeof graphs, "%s/marked.txt", folder);
+    snprintf(path, sizeof path, "%s/a.sgm", folder);
+    const struct train_options o = {
+        .csv = csv, .graphs = graphs, .graphs_licence = "ours", .wordnet = folder, .out = path};
+    cr_assert_eq(sg_train(&o), 0, "%s", err_text());
+    char *bytes = slurp(path, &n);
+    cr_assert(memmem(bytes, n, "hug", 3), "a label of the other graphs is in the model");
+    cr_assert(memmem(bytes, n, "graphs: 2 captions more", 23));
+    cr_assert(memmem(bytes, n, "licence of the graphs: ours", 27));
+    free(bytes);
+}
+
 Test(sceneparse_train, learns_what_the_captions_teach)
 {
     char path[256];
