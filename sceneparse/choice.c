@@ -146,6 +146,41 @@ void choice_features(const struct segment *s, const struct pair *pair, uint32_t 
     key_add3(k, 136, coarse(c->score), word, coarse(a.path));
 }
 
+/* Whether relation words stand between two objects: "man <with> dog", but not "man and dog". */
+static int apart(const struct segment *s, uint16_t a, uint16_t b)
+{
+    return a != b && spans_between(s, a, b, SG_RELATION) > 0;
+}
+
+static int is_beaten(const struct segment *s, const struct relation_edge *a)
+{
+    for (uint32_t i = 0; i < s->relation_count && a->relation != REL_UNSAID; i++) {
+        const struct relation_edge *b = &s->relations[i];
+        if (b->relation == a->relation && b->object == a->object &&
+            far(b->subject, b->relation) < far(a->subject, a->relation) &&
+            apart(s, a->subject, b->subject)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Of several subjects that one relation word joins to one object, those apart from the nearest go
+ * (right association: Kimball, Cognition 1973). */
+static void drop_rivals(struct segment *s)
+{
+    uint8_t beaten[4 * NODE_MAX];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        beaten[i] = (uint8_t)is_beaten(s, &s->relations[i]);
+    }
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        s->relations[kept] = s->relations[i];
+        kept += !beaten[i];
+    }
+    s->relation_count = kept;
+}
+
 /* How far below "none" a relation may score if it is the only place for its words. */
 enum { RESCUE = 3 * RANK_SCALE };
 
@@ -234,5 +269,6 @@ void relations_run(const struct sg_model *m, struct segment *s)
                 best->subject, best->object, best->relation, best->label, best_score};
         }
     }
+    drop_rivals(s);
     rescue(s);
 }
