@@ -200,6 +200,7 @@ int examples_read(const char *path, struct pool *pool, struct examples *out, uin
     *hash = XXH3_64bits(text, n);
     BUG_ON(out->text_count == TRAIN_CAPTIONS_MAX);
     out->texts[out->text_count++] = text;
+    const uint32_t first = out->n;
     char *p = text;
     int caption = -1;
     int graph = -1;
@@ -223,7 +224,7 @@ int examples_read(const char *path, struct pool *pool, struct examples *out, uin
             facts = i == graph ? v : facts;
         }
         if (!e.caption || !facts) {
-            return err_set(E_FORMAT, "%s: row %u has too few fields", path, out->n + 2);
+            return err_set(E_FORMAT, "%s: row %u has too few fields", path, out->n - first + 2);
         }
         e.caption_n = (uint32_t)strlen(e.caption);
         parse_facts(facts, pool, &e);

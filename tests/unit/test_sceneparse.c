@@ -161,6 +161,16 @@ Test(sceneparse, coordinated_colours_both_belong_to_the_object)
     cr_assert(has_attribute(g, "toothbrush", "red"));
 }
 
+Test(sceneparse, subjects_side_by_side_share_a_relation_and_others_leave_it_to_the_nearest)
+{
+    const struct sg_graph *g = parse("a man and a woman in front of a house");
+    cr_assert(has_relation(g, "man", "in front of", "house"));
+    cr_assert(has_relation(g, "woman", "in front of", "house"));
+    g = parse("a dog under a table next to a chair");
+    cr_assert(has_relation(g, "table", "next to", "chair") !=
+              has_relation(g, "dog", "next to", "chair"));
+}
+
 Test(sceneparse, being_in_front_of_something_is_a_relation)
 {
     cr_assert(

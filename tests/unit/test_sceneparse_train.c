@@ -178,6 +178,19 @@ Test(sceneparse_train, a_csv_without_its_columns_is_refused)
     cr_assert(strstr(err_text(), "caption"));
 }
 
+Test(sceneparse_train, a_short_row_is_named_by_its_place_in_its_own_file)
+{
+    char csv[256];
+    char graphs[256];
+    put("marked.txt", "caption,scene_graph_id\na dog,( dog )\na cat\n");
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(graphs, sizeof graphs, "%s/marked.txt", folder);
+    const struct train_options o = {
+        .csv = csv, .graphs = graphs, .wordnet = folder, .out = "/dev/null"};
+    cr_assert_eq(sg_train(&o), E_FORMAT);
+    cr_assert(strstr(err_text(), "marked.txt: row 3 "), "%s", err_text());
+}
+
 Test(sceneparse_train, a_missing_lexicon_is_named)
 {
     const struct train_options o = {
