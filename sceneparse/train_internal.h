@@ -2,17 +2,19 @@
  * Making the model: what the train_*.c files share.  Training runs once, on a developer's machine;
  * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
  *
- *     train_csv.c      FACTUAL's CSV -> examples (caption and facts)
- *     train_marked.c   captions with their nodes marked in place -> examples (caption and spans)
- *     train_lexicon.c  WordNet's files -> word and lemma tables
- *     train_align.c    facts -> spans of the caption's words
- *     train_names.c    what nodes are called, given their words
- *     train_tagger.c   the conditional random field
- *     train_rank.c     a ranker's weights
- *     train_links.c    the rankers of owners and relations
- *     train_readings.c the ranker of readings
- *     train_write.c    the model file
- *     train.c          the order of it all
+ *     train_csv.c       FACTUAL's CSV -> examples (caption and facts)
+ *     train_marked.c    captions with their nodes marked in place -> examples (caption and spans)
+ *     train_lexicon.c   WordNet's files -> word and lemma tables
+ *     train_align.c     facts -> spans of the caption's words
+ *     train_names.c     what nodes are called, given their words
+ *     train_features.c  features by 64-bit key, orders, exp
+ *     train_tagger.c    the conditional random field
+ *     train_jackknife.c what it finds in examples that it did not see
+ *     train_rank.c      a ranker's weights
+ *     train_links.c     the rankers of owners and relations
+ *     train_readings.c  the ranker of readings
+ *     train_write.c     the model file
+ *     train.c           the order of it all
  */
 #ifndef SCENEPARSE_TRAIN_INTERNAL_H
 #define SCENEPARSE_TRAIN_INTERNAL_H
