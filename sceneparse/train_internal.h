@@ -2,19 +2,24 @@
  * Making the model: what the train_*.c files share.  Training runs once, on a developer's machine;
  * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
  *
- *     train_csv.c       FACTUAL's CSV -> examples (caption and facts)
- *     train_marked.c    captions with their nodes marked in place -> examples (caption and spans)
- *     train_lexicon.c   WordNet's files -> word and lemma tables
- *     train_align.c     facts -> spans of the caption's words
- *     train_names.c     what nodes are called, given their words
- *     train_features.c  features by 64-bit key, orders, exp
- *     train_tagger.c    the conditional random field
- *     train_jackknife.c what it finds in examples that it did not see
- *     train_rank.c      a ranker's weights
- *     train_links.c     the rankers of owners and relations
- *     train_readings.c  the ranker of readings
- *     train_write.c     the model file
- *     train.c           the order of it all
+ *     train_csv.c             FACTUAL's CSV -> examples (caption and facts)
+ *     train_marked.c          captions marked in place -> examples (caption and spans)
+ *     train_lexicon.c         WordNet's files -> word and lemma tables
+ *     train_align.c           facts -> spans of the caption's words
+ *     train_align_words.c     whether words say a gold string
+ *     train_align_synonyms.c  words that say it under another name
+ *     train_align_spans.c     which words are taken, and the spans of them
+ *     train_align_objects.c   where objects and their attributes stand
+ *     train_align_relations.c where relations stand
+ *     train_names.c           what nodes are called, given their words
+ *     train_features.c        features by 64-bit key, orders, exp
+ *     train_tagger.c          the conditional random field
+ *     train_jackknife.c       what it finds in examples that it did not see
+ *     train_rank.c            a ranker's weights
+ *     train_links.c           the rankers of owners and relations
+ *     train_readings.c        the ranker of readings
+ *     train_write.c           the model file
+ *     train.c                 the order of it all
  */
 #ifndef SCENEPARSE_TRAIN_INTERNAL_H
 #define SCENEPARSE_TRAIN_INTERNAL_H
