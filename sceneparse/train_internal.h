@@ -18,6 +18,7 @@
  *     train_rank.c            a ranker's weights
  *     train_links.c           the rankers of owners and relations
  *     train_readings.c        the ranker of readings
+ *     train_score.c           how well the model does on what it did not see
  *     train_write.c           the model file
  *     train.c                 the order of it all
  */
