@@ -14,11 +14,6 @@ static void tell(const struct trainer *t, const char *stage, size_t done, size_t
     }
 }
 
-int left_out(const struct trainer *t, uint32_t i)
-{
-    return i >= t->train_n || (t->options->holdout && i % t->options->holdout == 0);
-}
-
 /* The model tells what it was made of; the scores are those of the captions left out, if any. */
 static int write_with_provenance(struct trainer *t)
 {

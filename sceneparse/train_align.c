@@ -6,16 +6,6 @@
 
 #include "sceneparse/train_align.h"
 
-void example_load(struct trainer *t, const struct example *e)
-{
-    static struct sg_token tokens[SEGMENT_MAX];
-    size_t pos = 0;
-    uint32_t count = 0;
-    t->m.strings = t->strings.p;
-    segment_read(t->s, e->caption, e->caption_n, &pos, READ_ALL, tokens, &count);
-    segment_analyse(&t->m, t->s);
-}
-
 /* Copies the result into the example, spans in the order of their words. */
 static void store(struct alignment *a, struct example *e)
 {

@@ -2,6 +2,8 @@
  * Making the model: what the train_*.c files share.  Training runs once, on a developer's machine;
  * it keeps everything in memory and may exit the process on exhaustion through xrealloc().
  *
+ *     train_memory.c          memory, rows in order, strings
+ *     train_examples.c        annotated captions, as words and as tags
  *     train_csv.c             FACTUAL's CSV -> examples (caption and facts)
  *     train_marked.c          captions marked in place -> examples (caption and spans)
  *     train_lexicon.c         WordNet's files -> word and lemma tables
@@ -118,6 +120,10 @@ int left_out(const struct trainer *t, uint32_t i);
 
 /* The example's words, analysed, into t->s. */
 void example_load(struct trainer *t, const struct example *e);
+
+/* The tags of so many words with these nodes. */
+void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words);
+
 /* Aligns every example by what those that are not left out teach; the caller frees what it returns.
  */
 struct alignment;
@@ -127,8 +133,6 @@ void align_from(struct alignment *a, uint32_t first);
 void alignment_free(struct alignment *a);
 void classes_build(struct trainer *t);
 void names_build(struct trainer *t);
-/* The label that training calls a span: its lemmas, if the names do not know better. */
-void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words);
 
 /* Trains on all examples but those of `fold` (of `folds`; -1: on all) into a packed table. */
 void tagger_train(struct trainer *t, int fold, int folds, struct tagger_model *out);

@@ -8,17 +8,6 @@
 
 enum { NAMES_BITS = 14, NAMES_EACH = 3, UNSAID_MAX = 8 };
 
-void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words)
-{
-    static const uint8_t first[] = {0, TAG_B_OBJECT, TAG_B_ATTR, TAG_B_REL};
-    memset(tags, TAG_O, words);
-    for (uint32_t i = 0; i < n; i++) {
-        memset(tags + spans[i].beg, first[spans[i].type] + 1,
-               (size_t)(spans[i].end - spans[i].beg));
-        tags[spans[i].beg] = first[spans[i].type];
-    }
-}
-
 /* ---- counting tuples of two 64-bit numbers ---- */
 
 struct tuple {
