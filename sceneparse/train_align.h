@@ -42,8 +42,7 @@ struct alignment {
     struct gold_edge edges[4 * SEGMENT_MAX];
     struct synonym *synonyms; /* sorted */
     size_t synonym_count;
-    struct synonym
-        *seen; /* free words beside names that found no words; key 0: such words at all */
+    struct synonym *seen; /* free words beside names that found none; key 0: any free words */
     size_t seen_count, seen_room;
 };
 
@@ -58,6 +57,9 @@ int same_word(const struct word *a, const struct word *b);
 int word_says_any(const struct word *w, const char *const *words, size_t n);
 /* Whether it is no word, or one like "the" and "is", which says nothing by itself. */
 int word_is_filler(const struct word *w);
+
+/* ---- phrases ---- */
+
 /* A name without its number: "man" of "man:1". */
 uint32_t gold_base_name(struct trainer *t, uint32_t name);
 /* The words of a gold string, analysed, without its number. */
@@ -87,8 +89,6 @@ void span_claim(struct alignment *a, int beg, int end, uint8_t type);
 int span_gap(int beg, int end, int beg2, int end2);
 /* The index of the span, which is added unless it is there. */
 int add_span(struct alignment *a, int beg, int end, uint16_t type, uint32_t label);
-/* The same of an object that found words. */
-int object_span(struct alignment *a, const struct named *o);
 /* A part of the span would be shared with another span of the type: such facts are left out. */
 int splits_span(const struct alignment *a, int beg, int end, uint16_t type);
 
@@ -96,6 +96,8 @@ int splits_span(const struct alignment *a, int beg, int end, uint16_t type);
 
 /* The object of this name, number and all; NULL if there is none. */
 struct named *object_of(struct alignment *a, uint32_t name);
+/* The index of the span of an object that found words, which is added unless it is there. */
+int object_span(struct alignment *a, const struct named *o);
 /* Collects the example's objects and finds their words. */
 void place_objects(struct alignment *a);
 /* "Two giraffes beside each other": the second giraffe stands in the same words as the first. */

@@ -14,6 +14,11 @@ struct named *object_of(struct alignment *a, uint32_t name)
     return NULL;
 }
 
+int object_span(struct alignment *a, const struct named *o)
+{
+    return add_span(a, o->beg, o->end, SG_OBJECT, gold_base_name(a->t, o->name));
+}
+
 static void collect_object(struct alignment *a, uint32_t name)
 {
     if (name == NO_STRING || object_of(a, name) || a->object_count == OBJECTS_MAX) {

@@ -40,11 +40,6 @@ int add_span(struct alignment *a, int beg, int end, uint16_t type, uint32_t labe
     return a->span_count++;
 }
 
-int object_span(struct alignment *a, const struct named *o)
-{
-    return add_span(a, o->beg, o->end, SG_OBJECT, gold_base_name(a->t, o->name));
-}
-
 int splits_span(const struct alignment *a, int beg, int end, uint16_t type)
 {
     for (int i = 0; i < a->span_count; i++) {

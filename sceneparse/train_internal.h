@@ -8,7 +8,8 @@
  *     train_marked.c          captions marked in place -> examples (caption and spans)
  *     train_lexicon.c         WordNet's files -> word and lemma tables
  *     train_align.c           facts -> spans of the caption's words
- *     train_align_words.c     whether words say a gold string
+ *     train_align_words.c     when two words are one
+ *     train_align_phrases.c   when words say a gold string
  *     train_align_synonyms.c  words that say it under another name
  *     train_align_spans.c     which words are taken, and the spans of them
  *     train_align_objects.c   where objects and their attributes stand
