@@ -165,8 +165,8 @@ static int is_beaten(const struct segment *s, const struct relation_edge *a)
     return 0;
 }
 
-/* Of several subjects that one relation word joins to one object, those apart from the nearest go
- * (right association: Kimball, Cognition 1973). */
+/* Of several subjects that one relation word joins to one object, those apart from the nearest go.
+ */
 static void drop_rivals(struct segment *s)
 {
     uint8_t beaten[4 * NODE_MAX];
@@ -247,6 +247,57 @@ void relations_rescue(struct segment *s)
     }
 }
 
+static int choice_score(const struct sg_model *m, const struct segment *s, const struct pair *pair,
+                        uint32_t which)
+{
+    struct keys k = {0};
+    choice_features(s, pair, which, &k);
+    return rank_score(&m->choice_rank, &k);
+}
+
+static int is_joined(const struct segment *s, const struct candidate *c)
+{
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        if (s->relations[i].subject == c->subject && s->relations[i].object == c->object) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether c says what the edge says, of a nearer subject. */
+static int is_nearer(const struct segment *s, const struct candidate *c,
+                     const struct relation_edge *e)
+{
+    return c->relation == e->relation && c->object == e->object &&
+           far(c->subject, c->relation) < far(e->subject, e->relation) &&
+           apart(s, c->subject, e->subject) && !is_joined(s, c);
+}
+
+/* A subject farther from the relation's words must be so much likelier than a nearer one (right
+ * association: Kimball, Cognition 1973). */
+enum { FARTHER = RANK_SCALE };
+
+/* Gives the edge the likeliest of nearer subjects that its own does not beat by FARTHER; 0: none.
+ */
+static int move_nearer(const struct sg_model *m, const struct segment *s, struct relation_edge *e)
+{
+    const struct relation_edge own = *e;
+    int best = own.score - FARTHER;
+    for (uint32_t i = 0; i < s->pair_count; i++) {
+        const struct pair *p = &s->pairs[i];
+        for (uint32_t k = 0; k < p->n; k++) {
+            const struct candidate *c = &p->best[k];
+            const int score = is_nearer(s, c, &own) ? choice_score(m, s, p, k) : INT32_MIN;
+            if (score > best) {
+                best = score;
+                *e = (struct relation_edge){c->subject, c->object, c->relation, c->label, score};
+            }
+        }
+    }
+    return e->subject != own.subject;
+}
+
 void relations_run(const struct sg_model *m, struct segment *s)
 {
     relations_propose(m, s);
@@ -256,9 +307,7 @@ void relations_run(const struct sg_model *m, struct segment *s)
         int best_score = 0;
         const struct candidate *best = NULL;
         for (uint32_t c = 0; c < p->n; c++) {
-            struct keys k = {0};
-            choice_features(s, p, c, &k);
-            const int score = rank_score(&m->choice_rank, &k);
+            const int score = choice_score(m, s, p, c);
             if (score > best_score) {
                 best_score = score;
                 best = &p->best[c];
@@ -267,6 +316,10 @@ void relations_run(const struct sg_model *m, struct segment *s)
         if (best) {
             s->relations[s->relation_count++] = (struct relation_edge){
                 best->subject, best->object, best->relation, best->label, best_score};
+        }
+    }
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        while (s->relations[i].relation != REL_UNSAID && move_nearer(m, s, &s->relations[i])) {
         }
     }
     drop_rivals(s);

@@ -1,6 +1,7 @@
 /* Words that FACTUAL calls by another name, "guy" a person, "wood" wooden: learned from the words
  * that stay free in captions where a name finds none. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sceneparse/train_align.h"
 
@@ -44,11 +45,23 @@ static void note(struct alignment *a, struct synonym s)
     a->seen[a->seen_count++] = s;
 }
 
+/* Words that stand between things and name none, or what something does: where a name finds no word
+ * ("arm wearing a watch" is of a person) they are there for another reason. */
+static int may_name(const struct word *w)
+{
+    static const char *const never[] = {
+        "in",  "on",  "at",  "to",  "of",    "for", "with",    "by",  "from",  "has",  "have",
+        "had", "his", "her", "its", "their", "one", "another", "all", "other", "near", "next"};
+    const uint32_t n = w->text.n;
+    return !word_is_filler(w) && !word_says_any(w, never, sizeof never / sizeof *never) &&
+           !((w->flags & WORD_SUFFIXED) && n > 4 && memcmp(w->text.p + n - 3, "ing", 3) == 0);
+}
+
 void note_unplaced_name(struct alignment *a, uint32_t name, uint8_t type)
 {
     for (int i = 0; i < (int)a->s->n; i++) {
         for (int n = 1; n <= 2 && span_is_open(a, i, n, SG_OBJECT); n++) {
-            if (!word_is_filler(word_at(a->s, i)) && !word_is_filler(word_at(a->s, i + n - 1))) {
+            if (may_name(word_at(a->s, i)) && may_name(word_at(a->s, i + n - 1))) {
                 note(a, synonym_of(a, i, n, type, name));
             }
         }
