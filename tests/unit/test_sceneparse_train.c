@@ -150,6 +150,37 @@ Test(sceneparse_train, other_graphs_are_learned_and_told)
     free(bytes);
 }
 
+/* "Cup holding the ball" is of a man whom no word says; the verb is not his name. */
+Test(sceneparse_train, a_verb_is_no_name_of_somebody_unsaid)
+{
+    char csv[256];
+    char graphs[256];
+    char path[256];
+    char rows[1024] = "caption,scene_graph_id\n";
+    struct sg_model *model;
+    struct sg_parser *parser;
+    const struct sg_graph *g;
+    for (int i = 0; i < 8; i++) {
+        strcat(rows, "cup holding the ball,\"( man , v:hold , ball )\"\n");
+    }
+    put("index.verb", "hold v 1 0 1 0 00000009\nsit v 1 0 1 0 00000009\n");
+    put("marked.txt", rows);
+    snprintf(csv, sizeof csv, "%s/captions.csv", folder);
+    snprintf(graphs, sizeof graphs, "%s/marked.txt", folder);
+    snprintf(path, sizeof path, "%s/a.sgm", folder);
+    const struct train_options o = {.csv = csv, .graphs = graphs, .wordnet = folder, .out = path};
+    cr_assert_eq(sg_train(&o), 0, "%s", err_text());
+    cr_assert_eq(sg_model_open(path, &model), 0, "%s", err_text());
+    cr_assert_eq(sg_parser_new(model, &parser), 0);
+    const char *text = "cup holding the ball";
+    cr_assert_eq(sg_parse(parser, text, strlen(text), &g), 0);
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        cr_assert(g->nodes[i].type != SG_OBJECT || g->nodes[i].beg != 4, "`holding` is a man");
+    }
+    sg_parser_free(parser);
+    sg_model_close(model);
+}
+
 Test(sceneparse_train, learns_what_the_captions_teach)
 {
     char path[256];
