@@ -40,6 +40,15 @@ void reading_take(const struct sg_model *m, struct segment *s, uint32_t which)
     }
 }
 
+/* What the tagger thought of the reading; templates from t on. */
+static void loss_features(const struct segment *s, uint32_t which, unsigned t, struct keys *k)
+{
+    const uint64_t loss = (uint64_t)s->readings[which].loss / 3;
+    key_add(k, t, loss);
+    key_add2(k, t + 1, loss, s->reading_count);
+    key_add2(k, t + 2, which, s->reading_count);
+}
+
 /* ---- features of a linked graph: its shape and what the links scored, hardly words ---- */
 
 /* -8..8 in steps of half a nat. */
@@ -55,10 +64,7 @@ static void graph_features(const struct segment *s, uint32_t which, struct keys 
     for (uint32_t i = 0; i < s->span_count; i++) {
         idle[s->spans[i].type] += s->linked[i] == 0;
     }
-    const uint64_t loss = (uint64_t)s->readings[which].loss / 3;
-    key_add(k, 200, loss);
-    key_add2(k, 201, loss, s->reading_count);
-    key_add2(k, 202, which, s->reading_count);
+    loss_features(s, which, 200, k);
     key_add(k, 203, capped(idle[SG_OBJECT], 3));
     key_add(k, 204, capped(idle[SG_ATTRIBUTE], 3));
     key_add(k, 205, capped(idle[SG_RELATION], 3));
@@ -122,14 +128,6 @@ static void graph_part_features(const struct segment *s, uint32_t which, uint32_
 
 /* ---- features of the nodes alone ---- */
 
-static void nodes_features(const struct segment *s, uint32_t which, struct keys *k)
-{
-    const uint64_t loss = (uint64_t)s->readings[which].loss / 3;
-    key_add(k, 300, loss);
-    key_add2(k, 301, loss, s->reading_count);
-    key_add2(k, 302, which, s->reading_count);
-}
-
 enum { GAP_WORDS = 5 };
 
 /* The words behind a node up to the next one, as forms and as classes; at most GAP_WORDS. */
@@ -188,7 +186,7 @@ void reading_features(const struct segment *s, uint32_t which, uint32_t part, st
     if (by_graph(s)) {
         graph_part_features(s, which, part, k);
     } else if (part == 0) {
-        nodes_features(s, which, k);
+        loss_features(s, which, 300, k);
     } else {
         node_features(s, part - 1, k);
     }

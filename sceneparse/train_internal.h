@@ -149,6 +149,8 @@ struct jackknife {
 };
 struct jackknife tagger_jackknife(struct trainer *t, int folds);
 void jackknife_free(const struct trainer *t, struct jackknife *j);
+/* The example's words and its readings into t->s. */
+void tagged_load(struct trainer *t, const struct example *e, const struct tagged *tagged);
 
 /* Rankers that did not see the examples of one fold. */
 struct link_fold {

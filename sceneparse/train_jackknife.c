@@ -18,6 +18,13 @@ void jackknife_free(const struct trainer *t, struct jackknife *j)
     tagged_free(j->marked, t->marked.n);
 }
 
+void tagged_load(struct trainer *t, const struct example *e, const struct tagged *tagged)
+{
+    example_load(t, e);
+    t->s->reading_count = tagged->n;
+    memcpy(t->s->readings, tagged->readings, tagged->n * sizeof *t->s->readings);
+}
+
 static void tag_fold(struct trainer *t, const struct tagger_model *m, const struct examples *all,
                      uint32_t fold, uint32_t folds, struct tagged *out)
 {

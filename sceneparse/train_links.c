@@ -34,9 +34,7 @@ int prepare(struct trainer *t, uint32_t i, const struct tagged *tagged, int gold
     if (left_out(t, i)) {
         return 0;
     }
-    example_load(t, &t->examples.e[i]);
-    t->s->reading_count = tagged[i].n;
-    memcpy(t->s->readings, tagged[i].readings, tagged[i].n * sizeof *t->s->readings);
+    tagged_load(t, &t->examples.e[i], &tagged[i]);
     memcpy(t->s->tags, t->s->readings[0].tags, t->s->n);
     segment_spans(t->s);
     match_spans(t->s, &t->examples.e[i], gold_of);

@@ -99,9 +99,7 @@ static void marked_instances(struct trainer *t, struct ranker *r, const struct t
 {
     for (uint32_t i = fold; i < t->marked.n; i += folds) {
         if (tagged[i].n > 1) {
-            example_load(t, &t->marked.e[i]);
-            t->s->reading_count = tagged[i].n;
-            memcpy(t->s->readings, tagged[i].readings, tagged[i].n * sizeof *t->s->readings);
+            tagged_load(t, &t->marked.e[i], &tagged[i]);
             reading_instance(t, r, &t->marked.e[i], 1);
         }
     }
