@@ -181,6 +181,16 @@ static void drop_rivals(struct segment *s)
     s->relation_count = kept;
 }
 
+static int is_used(const struct segment *s, uint32_t r)
+{
+    for (uint32_t i = 0; i < s->relation_count; i++) {
+        if (s->relations[i].relation == r) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* How far below "none" a relation may score if it is the only place for its words. */
 enum { RESCUE = 3 * RANK_SCALE };
 
@@ -189,12 +199,11 @@ enum { RESCUE = 3 * RANK_SCALE };
 static void rescue(struct segment *s)
 {
     for (uint32_t r = 0; r < s->span_count; r++) {
-        int used = s->spans[r].type != SG_RELATION;
-        for (uint32_t i = 0; i < s->relation_count; i++) {
-            used |= s->relations[i].relation == r;
+        if (s->spans[r].type != SG_RELATION || is_used(s, r)) {
+            continue;
         }
         const struct candidate *best = NULL;
-        for (uint32_t i = 0; i < s->pair_count && !used; i++) {
+        for (uint32_t i = 0; i < s->pair_count; i++) {
             for (uint32_t c = 0; c < s->pairs[i].n; c++) {
                 const struct candidate *d = &s->pairs[i].best[c];
                 const int in_order = d->subject < d->relation && d->relation < d->object;
@@ -208,16 +217,6 @@ static void rescue(struct segment *s)
                 best->subject, best->object, best->relation, best->label, best->score};
         }
     }
-}
-
-static int is_used(const struct segment *s, uint32_t r)
-{
-    for (uint32_t i = 0; i < s->relation_count; i++) {
-        if (s->relations[i].relation == r) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 /* The object beside span r, in steps of `step` over attributes alone; -1: none. */

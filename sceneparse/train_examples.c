@@ -19,6 +19,16 @@ void example_load(struct trainer *t, const struct example *e)
     segment_analyse(&t->m, t->s);
 }
 
+int example_span(const struct example *e, const struct span *span)
+{
+    for (int k = 0; k < e->span_count; k++) {
+        if (memcmp(span, &e->spans[k], sizeof *span) == 0) {
+            return k;
+        }
+    }
+    return -1;
+}
+
 void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words)
 {
     static const uint8_t first[] = {0, TAG_B_OBJECT, TAG_B_ATTR, TAG_B_REL};

@@ -1,5 +1,5 @@
-/* What training by AdaGrad needs: features told apart exactly, an order of its examples, and a
- * function that is the same on every machine. */
+/* What training by AdaGrad needs: features told apart exactly, an order of its examples, a function
+ * that is the same on every machine, and weights in 8 bits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,4 +97,10 @@ double exact_exp(double x)
     double scale;
     memcpy(&scale, &bits, sizeof scale);
     return sum * scale;
+}
+
+int8_t pack_weight(float w, int scale)
+{
+    const float v = w * (float)scale;
+    return (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v < 0 ? v - 0.5f : v + 0.5f);
 }

@@ -122,6 +122,9 @@ int left_out(const struct trainer *t, uint32_t i);
 /* The example's words, analysed, into t->s. */
 void example_load(struct trainer *t, const struct example *e);
 
+/* Which of the example's spans has these words and this type; -1: none. */
+int example_span(const struct example *e, const struct span *span);
+
 /* The tags of so many words with these nodes. */
 void tags_from_spans(const struct span *spans, uint32_t n, uint8_t *tags, uint32_t words);
 
@@ -202,6 +205,9 @@ uint32_t features_id(struct feature_map *f, uint64_t key);
 /* exp and nothing else of the mathematics library: training must give the same bytes on every
  * machine, and libm's last bit depends on the processor. */
 double exact_exp(double x);
+
+/* A weight in 8 bits, in steps of 1 / scale. */
+int8_t pack_weight(float w, int scale);
 
 /* 0..n-1 in a pseudo-random order that depends on n and the seed alone. */
 void shuffle(uint32_t *order, uint32_t n, uint64_t seed);

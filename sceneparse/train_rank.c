@@ -117,9 +117,8 @@ struct rank_table ranker_fit(struct ranker *r, uint32_t bits)
         const uint32_t at = (uint32_t)(key >> (64 - bits));
         const float norm = fabsf(r->w[i]) * (float)r->map.counts[i];
         if (r->map.counts[i] >= LEAST_COUNT && norm > weight[at]) {
-            const float v = r->w[i] * RANK_SCALE;
             weight[at] = norm;
-            rows[at].w = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v < 0 ? v - 0.5f : v + 0.5f);
+            rows[at].w = pack_weight(r->w[i], RANK_SCALE);
             rows[at].check = (uint8_t)(key & 0xff);
         }
     }

@@ -17,12 +17,7 @@ static double graph_f1(const struct trainer *t, const struct example *e)
     int found = 0;
     int there = e->owner_count + e->edge_count;
     for (uint32_t i = 0; i < s->span_count; i++) {
-        same[i] = -1;
-        for (int k = 0; k < e->span_count; k++) {
-            if (memcmp(&s->spans[i], &e->spans[k], sizeof *s->spans) == 0) {
-                same[i] = k;
-            }
-        }
+        same[i] = example_span(e, &s->spans[i]);
         found += s->spans[i].type == SG_OBJECT;
         right += s->spans[i].type == SG_OBJECT && same[i] >= 0;
     }
@@ -55,9 +50,7 @@ static double nodes_f1(const struct segment *s, const struct example *e)
     int right = 0;
     const uint32_t all = s->span_count + e->span_count;
     for (uint32_t i = 0; i < s->span_count; i++) {
-        for (int k = 0; k < e->span_count; k++) {
-            right += memcmp(&s->spans[i], &e->spans[k], sizeof *s->spans) == 0;
-        }
+        right += example_span(e, &s->spans[i]) >= 0;
     }
     return all > 0 ? 2.0 * right / all : 1;
 }

@@ -23,9 +23,7 @@ static void count_spans(const struct segment *s, const struct example *e, struct
 {
     for (uint32_t i = 0; i < s->span_count; i++) {
         of[s->spans[i].type].found++;
-        for (int k = 0; k < e->span_count; k++) {
-            of[s->spans[i].type].right += memcmp(&s->spans[i], &e->spans[k], sizeof *s->spans) == 0;
-        }
+        of[s->spans[i].type].right += example_span(e, &s->spans[i]) >= 0;
     }
     for (int k = 0; k < e->span_count; k++) {
         of[e->spans[k].type].there++;

@@ -289,12 +289,6 @@ static void step(struct field *f, const struct lesson *lesson, float rate, float
 
 /* ---- packing ---- */
 
-static int8_t quantise(float w)
-{
-    const float v = w * TAG_SCALE;
-    return (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v < 0 ? v - 0.5f : v + 0.5f);
-}
-
 /* Of features that land on one row, the one with the largest weight stays. */
 static struct tagger_model pack(const struct field *f)
 {
@@ -315,7 +309,7 @@ static struct tagger_model pack(const struct field *f)
         }
         weight[at] = norm;
         for (int t = 0; t < TAGS; t++) {
-            rows[at].w[t] = quantise(f->w[i].v[t]);
+            rows[at].w[t] = pack_weight(f->w[i].v[t], TAG_SCALE);
         }
         rows[at].check = (uint8_t)(key & 0xff);
     }
