@@ -20,19 +20,24 @@ struct marked {
     uint32_t type, beg, end;
 };
 
-/* "o3-9 r10-12 a13-18": object, relation, attribute, bytes of the caption. */
+/* "o3-9 r10-12 a13-18": object, relation, attribute, bytes of the caption; how many, -1: no such
+ * row, or SPANS_MAX + 1: too many. */
 static int read_spans(const char *p, struct marked out[SPANS_MAX])
 {
+    static const char letters[] = "?oar"; /* by enum sg_node_type */
     int n = 0;
-    while (*p && *p != '\n' && n < SPANS_MAX) {
+    for (; *p && *p != '\n'; n++) {
+        if (n == SPANS_MAX) {
+            return SPANS_MAX + 1;
+        }
+        const char *letter = strchr(letters + 1, *p);
         char *end;
-        out[n].type = *p == 'o' ? SG_OBJECT : *p == 'a' ? SG_ATTRIBUTE : SG_RELATION;
-        out[n].beg = (uint32_t)strtoul(p + 1, &end, 10);
-        out[n].end = *end == '-' ? (uint32_t)strtoul(end + 1, &end, 10) : 0;
-        if (out[n].end <= out[n].beg) {
+        const unsigned long beg = strtoul(p + 1, &end, 10);
+        const unsigned long stop = *end == '-' ? strtoul(end + 1, &end, 10) : 0;
+        if (!letter || stop <= beg || stop > UINT32_MAX || !strchr(" \n", *end)) {
             return -1;
         }
-        n++;
+        out[n] = (struct marked){(uint32_t)(letter - letters), (uint32_t)beg, (uint32_t)stop};
         p = end + (*end == ' ');
     }
     return n;
@@ -115,13 +120,15 @@ struct source {
     char **lines;
     size_t count;
     FILE *marks;
+    const char *marks_path;
     char *row;
     size_t room;
+    size_t row_number;
 };
 
 static int source_open(struct source *s, const char *captions_path, const char *spans_path)
 {
-    *s = (struct source){0};
+    *s = (struct source){.marks_path = spans_path};
     s->marks = fopen(spans_path, "r");
     return s->marks ? read_lines(captions_path, &s->text, &s->lines, &s->count)
                     : err_errno("cannot read the spans %s", spans_path);
@@ -148,17 +155,24 @@ static int source_next(struct source *s, const char **caption, struct marked mar
         if (getline(&s->row, &s->room, s->marks) < 0) {
             return 0;
         }
+        s->row_number++;
     } while (s->row[0] == '#');
     char *rest;
     const size_t number = strtoul(s->row, &rest, 10);
     const unsigned long long hash = strtoull(rest, &rest, 16);
     *n = *rest == '\t' ? read_spans(rest + 1, marks) : -1;
     if (*n < 0 || number == 0) {
-        return err_set(E_FORMAT, "a row of the spans is not \"line, hash, spans\": %.60s", s->row);
+        return err_set(E_FORMAT, "%s, row %zu: not \"line, hash, spans\", each span as o3-9: %.60s",
+                       s->marks_path, s->row_number, s->row);
+    }
+    if (*n > SPANS_MAX) {
+        return err_set(E_TOO_BIG, "%s, row %zu: more than %d spans; split its caption",
+                       s->marks_path, s->row_number, SPANS_MAX);
     }
     *caption = number <= s->count ? s->lines[number - 1] : NULL;
     if (!*caption || XXH3_64bits(*caption, strlen(*caption)) != hash) {
-        return err_set(E_CHECKSUM, "line %zu is not the caption that was annotated", number);
+        return err_set(E_CHECKSUM, "%s, row %zu: line %zu is not the caption that was annotated",
+                       s->marks_path, s->row_number, number);
     }
     return 1;
 }

@@ -9,7 +9,7 @@
 
 /* Prints precision, recall and F1 of the nodes by type, for the odd rows, the even rows (which are
  * those of tests/data/cc3m_nodes.tsv that nothing was tuned on) and all rows.  E_NO_FILE, E_FORMAT,
- * E_CHECKSUM: other captions. */
+ * E_TOO_BIG: a row of more than 64 nodes; E_CHECKSUM: other captions. */
 int parse_score(struct sg_parser *parser, const char *captions_path, const char *spans_path,
                 FILE *out) SG_MUST_CHECK;
 
