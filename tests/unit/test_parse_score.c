@@ -72,9 +72,10 @@ Test(parse_score, refuses_what_is_no_span)
 
 Test(parse_score, cuts_no_row_silently)
 {
-    char spans[1024] = "";
-    for (int i = 0; i < 65; i++) {
-        strcat(spans, i ? " o0-1" : "o0-1");
+    char spans[65 * 5];
+    for (size_t i = 0; i < sizeof spans; i++) {
+        spans[i] = "o0-1 "[i % 5];
     }
+    spans[sizeof spans - 1] = 0;
     expect_refused(spans, E_TOO_BIG, "row 2: more than 64 spans");
 }
