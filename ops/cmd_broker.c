@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "ops/address.h"
 #include "ops/command.h"
+#include "ops/option.h"
 
 static const char help[] =
     "usage: pairmill broker CORPUS [--bind ADDRESS]...\n\n"
@@ -24,7 +25,7 @@ static const char help[] =
     "  --idle-seal S     seal open shards after so many idle seconds (10)\n"
     "  --log LEVEL       error, warn, info or debug (info)\n";
 
-enum { BINDS_MAX = 16 };
+enum { BINDS_MAX = 16, TRIES_MAX = 1000000, SECONDS_MAX = 86400 * 365 };
 
 static void print_address(const char *address)
 {
@@ -43,36 +44,49 @@ int cmd_broker(int argc, char **argv)
     const char *binds[BINDS_MAX];
     char address[ADDRESS_MAX];
     const char *level = "info";
+    double lease = (double)options.queue.lease_ms / 1000;
+    double idle = (double)options.idle_seal_ms / 1000;
+    uint64_t attempts = options.queue.attempts;
+    uint64_t max_kills = options.queue.max_kills;
+    int rc = 0;
     int c;
-    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+    while (rc == 0 && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (c) {
         case 'b':
-            if (options.bind_count < BINDS_MAX) {
-                binds[options.bind_count++] = optarg;
+            if (options.bind_count == BINDS_MAX) {
+                rc = err_set(E_ARG, "--bind may be given %d times", BINDS_MAX);
+                break;
             }
+            binds[options.bind_count++] = optarg;
             break;
         case 'i': options.insecure = true; break;
-        case 'l': options.queue.lease_ms = (int64_t)(strtod(optarg, NULL) * 1000); break;
-        case 'a': options.queue.attempts = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'k': options.queue.max_kills = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 's': options.idle_seal_ms = (int64_t)(strtod(optarg, NULL) * 1000); break;
+        case 'l': rc = option_real("lease", optarg, 0.001, SECONDS_MAX, &lease); break;
+        case 'a': rc = option_whole("attempts", optarg, 1, TRIES_MAX, &attempts); break;
+        case 'k': rc = option_whole("max-kills", optarg, 1, TRIES_MAX, &max_kills); break;
+        case 's': rc = option_real("idle-seal", optarg, 0, SECONDS_MAX, &idle); break;
         case 'L': level = optarg; break;
         case 'h': fputs(help, stdout); return EXIT_OK;
         default: fputs(help, stderr); return EXIT_USAGE;
         }
     }
-    if (optind + 1 != argc || options.queue.lease_ms <= 0 || options.queue.attempts == 0 ||
-        options.queue.max_kills == 0) {
+    if (rc) {
+        return command_fail("broker", rc);
+    }
+    if (optind + 1 != argc) {
         fputs(help, stderr);
         return EXIT_USAGE;
     }
+    options.queue.lease_ms = (int64_t)(lease * 1000);
+    options.queue.attempts = (unsigned)attempts;
+    options.queue.max_kills = (unsigned)max_kills;
+    options.idle_seal_ms = (int64_t)(idle * 1000);
     options.corpus = argv[optind];
     /* A beat well within the lease. */
     if (options.beat_ms > options.queue.lease_ms / 4) {
         options.beat_ms = options.queue.lease_ms / 4 > 50 ? options.queue.lease_ms / 4 : 50;
     }
     log_set_name("broker");
-    int rc = log_set_level(level);
+    rc = log_set_level(level);
     if (rc == 0 && options.bind_count == 0) {
         rc = address_of_corpus(options.corpus, "broker", address);
         binds[options.bind_count++] = address;

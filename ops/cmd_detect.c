@@ -10,6 +10,7 @@
 #include "ops/clip.h"
 #include "ops/command.h"
 #include "ops/model_files.h"
+#include "ops/option.h"
 #include "ops/regions.h"
 #include "workers/decoder.h"
 
@@ -305,32 +306,6 @@ static bool parse_format(const char *word, enum format *out)
     return !word || *out == FORMAT_BUTD || strcmp(word, "lxmert") == 0;
 }
 
-/* A whole number from `least` to REGIONS_MAX, or a sentence and false. */
-static bool parse_count(const char *option, const char *text, int least, int *out)
-{
-    char *end;
-    const long n = strtol(text, &end, 10);
-    *out = (int)n;
-    if (!*text || *end || n < least || n > REGIONS_MAX) {
-        fprintf(stderr, "pairmill detect: --%s takes a whole number from %d to %d, not \"%s\"\n",
-                option, least, REGIONS_MAX, text);
-        return false;
-    }
-    return true;
-}
-
-static bool parse_threshold(const char *text, float *out)
-{
-    char *end;
-    *out = strtof(text, &end);
-    if (!*text || *end || !(*out >= 0 && *out <= 1)) {
-        fprintf(stderr, "pairmill detect: --threshold takes a number from 0 to 1, not \"%s\"\n",
-                text);
-        return false;
-    }
-    return true;
-}
-
 int cmd_detect(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -341,26 +316,38 @@ int cmd_detect(int argc, char **argv)
         {"clip", required_argument, NULL, 'l'},  {"profile", no_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     struct detect_options o = {.detector = detector_options_default()};
+    uint64_t least = (uint64_t)o.detector.min_boxes;
+    uint64_t most = (uint64_t)o.detector.max_boxes;
+    uint64_t clip = (uint64_t)o.clip;
+    double threshold = (double)o.detector.conf_threshold;
     bool ok = true;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    int rc = 0;
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'm': o.model = optarg; break;
         case 'j': o.format = FORMAT_JSON; break;
         case 't': ok = ok && parse_format(optarg, &o.format); break;
         case 'z': o.npz = optarg; break;
         case 'd': o.draw = optarg; break;
-        case 'n': ok = ok && parse_count("min", optarg, 0, &o.detector.min_boxes); break;
-        case 'x': ok = ok && parse_count("max", optarg, 1, &o.detector.max_boxes); break;
-        case 'c': ok = ok && parse_threshold(optarg, &o.detector.conf_threshold); break;
-        case 'l': ok = ok && parse_count("clip", optarg, 1, &o.clip); break;
+        case 'n': rc = option_whole("min", optarg, 0, REGIONS_MAX, &least); break;
+        case 'x': rc = option_whole("max", optarg, 1, REGIONS_MAX, &most); break;
+        case 'c': rc = option_real("threshold", optarg, 0, 1, &threshold); break;
+        case 'l': rc = option_whole("clip", optarg, 1, REGIONS_MAX, &clip); break;
         case 'p': o.profile = true; break;
         case 'h': fputs(usage, stdout); return EXIT_OK;
         default: ok = false;
         }
     }
+    if (rc) {
+        return command_fail("detect", rc);
+    }
     if (!ok || optind == argc) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
+    o.detector.min_boxes = (int)least;
+    o.detector.max_boxes = (int)most;
+    o.detector.conf_threshold = (float)threshold;
+    o.clip = (int)clip;
     return detect_all(&o, argc - optind, argv + optind);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/command.h"
+#include "ops/option.h"
 #include "recipes/node_tokens.h"
 #include "shards/about.h"
 #include "shards/corpus.h"
@@ -516,15 +517,21 @@ int cmd_inspect(int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     struct inspector in = {.regions = 20};
     bool json = false;
+    uint64_t regions = in.regions;
+    int rc = 0;
     int c;
-    while ((c = getopt_long(argc, argv, "hj", longs, NULL)) != -1) {
+    while (rc == 0 && (c = getopt_long(argc, argv, "hj", longs, NULL)) != -1) {
         switch (c) {
         case 'j': json = true; break;
-        case 'r': in.regions = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'r': rc = option_whole("regions", optarg, 0, UINT32_MAX, &regions); break;
         case 'h': fputs(help, stdout); return EXIT_OK;
         default: fputs(help, stderr); return EXIT_USAGE;
         }
     }
+    if (rc) {
+        return command_fail("inspect", rc);
+    }
+    in.regions = (unsigned)regions;
     const int left = argc - optind;
     if (left < 1 || left > 2) {
         fputs(help, stderr);
@@ -533,7 +540,7 @@ int cmd_inspect(int argc, char **argv)
     buf_init(&in.pair_bytes, CODEC_MAX_RECORD);
     buf_init(&in.visual_bytes, CODEC_MAX_RECORD);
     /* Records carry their own checksums, so looking at one need not read every file. */
-    int rc = corpus_open(argv[optind], CORPUS_TRUST_DIGESTS, &in.corpus);
+    rc = corpus_open(argv[optind], CORPUS_TRUST_DIGESTS, &in.corpus);
     rc = rc ? rc : inspect(&in, left == 2 ? argv[optind + 1] : NULL, json);
     about_release(&in.about);
     corpus_close(in.corpus);

@@ -10,6 +10,7 @@
 #include "ops/command.h"
 #include "ops/model_import.h"
 #include "ops/model_tensors.h"
+#include "ops/option.h"
 
 static const char usage[] =
     "usage: pairmill model show [--size WIDTHxHEIGHT] [--frames N] [--vocabulary] FILE\n"
@@ -160,23 +161,20 @@ static int show(const char *path, const struct show_options *o)
     return EXIT_OK;
 }
 
+enum { SIDE_MAX = 65535 };
+
 /* "640x480" */
-static bool parse_size(const char *text, struct show_options *o)
+static int parse_size(const char *text, struct show_options *o)
 {
     char *end;
     const unsigned long width = strtoul(text, &end, 10);
     const unsigned long height = *end == 'x' ? strtoul(end + 1, &end, 10) : 0;
     o->width = (uint32_t)width;
     o->height = (uint32_t)height;
-    return *end == '\0' && width > 0 && width < 65536 && height > 0 && height < 65536;
-}
-
-static bool parse_frames(const char *text, struct show_options *o)
-{
-    char *end;
-    const unsigned long n = strtoul(text, &end, 10);
-    o->frames = (uint32_t)n;
-    return *end == '\0' && n > 0 && n < 65536;
+    return *end == '\0' && width > 0 && width <= SIDE_MAX && height > 0 && height <= SIDE_MAX
+               ? 0
+               : err_set(E_ARG, "--size takes WIDTHxHEIGHT, each from 1 to %d, not \"%.40s\"",
+                         SIDE_MAX, text);
 }
 
 static int run_show(int argc, char **argv)
@@ -186,27 +184,26 @@ static int run_show(int argc, char **argv)
                                             {"vocabulary", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
     struct show_options o = {.width = 640, .height = 480};
+    uint64_t frames = o.frames;
     bool ok = true;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    int rc = 0;
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 's': ok = ok && parse_size(optarg, &o); break;
-        case 'f': ok = ok && parse_frames(optarg, &o); break;
+        case 's': rc = parse_size(optarg, &o); break;
+        case 'f': rc = option_whole("frames", optarg, 1, SIDE_MAX, &frames); break;
         case 'v': o.all_names = true; break;
         default: ok = false;
         }
+    }
+    if (rc) {
+        return command_fail("model show", rc);
     }
     if (!ok || argc - optind != 1) {
         print_usage(stderr);
         return EXIT_USAGE;
     }
+    o.frames = (uint32_t)frames;
     return show(argv[optind], &o);
-}
-
-static bool parse_eps(const char *text, double *eps)
-{
-    char *end;
-    *eps = strtod(text, &end);
-    return end != text && *end == '\0' && *eps >= 0 && *eps < 1;
 }
 
 static int run_import(int argc, char **argv)
@@ -219,22 +216,26 @@ static int run_import(int argc, char **argv)
     struct model_import job = {.eps = NAN};
     struct model_imported made;
     bool ok = true;
-    for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
+    int rc = 0;
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
         switch (c) {
         case 'o': job.to = optarg; break;
         case 'a': job.arch = optarg; break;
         case 'b': job.objects = optarg; break;
         case 't': job.attributes = optarg; break;
-        case 'e': ok = ok && parse_eps(optarg, &job.eps); break;
+        case 'e': rc = option_real("eps", optarg, 0, 1, &job.eps); break;
         default: ok = false;
         }
+    }
+    if (rc) {
+        return command_fail("model import", rc);
     }
     if (!ok || argc - optind != 1 || !job.to || !job.arch) {
         print_usage(stderr);
         return EXIT_USAGE;
     }
     job.from = argv[optind];
-    const int rc = model_import(&job, &made);
+    rc = model_import(&job, &made);
     if (rc) {
         return command_fail("model import", rc);
     }

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/paths.h"
 #include "ops/command.h"
+#include "ops/option.h"
 #include "ops/parse_score.h"
 #include "sceneparse/render.h"
 #include "sceneparse/sceneparse.h"
@@ -84,7 +85,7 @@ static int print_lines(struct sg_parser *parser, enum graph_style style, struct 
                                         number, n, CAPTION_MAX);
     }
     free(line);
-    return rc;
+    return rc == 0 && ferror(stdin) ? err_errno("cannot read the captions") : rc;
 }
 
 static int parse_captions(const struct parse_options *o, int argc, char **argv)
@@ -132,7 +133,9 @@ static int train(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     struct train_options o = {
         .wordnet = "/usr/share/wordnet", .progress = show_progress, .report = stdout};
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    uint64_t holdout = 0;
+    int rc = 0;
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'c': o.csv = optarg; break;
         case 'g': o.graphs = optarg; break;
@@ -141,7 +144,7 @@ static int train(int argc, char **argv)
         case 'w': o.wordnet = optarg; break;
         case 'o': o.out = optarg; break;
         case 'd': o.date = optarg; break;
-        case 'k': o.holdout = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'k': rc = option_whole("holdout", optarg, 0, UINT32_MAX, &holdout); break;
         case 's': o.score = optarg; break;
         case 'm':
             if (o.captions_count == TRAIN_CAPTIONS_MAX) {
@@ -154,11 +157,15 @@ static int train(int argc, char **argv)
         default: fputs(usage, stderr); return EXIT_USAGE;
         }
     }
+    if (rc) {
+        return command_fail("parse train", rc);
+    }
     if (!o.csv || !o.out || optind < argc) {
         fputs("pairmill parse train: --csv and --out are needed, and nothing else\n", stderr);
         return EXIT_USAGE;
     }
-    const int rc = sg_train(&o);
+    o.holdout = (unsigned)holdout;
+    rc = sg_train(&o);
     return rc ? command_fail("parse train", rc) : EXIT_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "ops/command.h"
+#include "ops/option.h"
 #include "ops/report.h"
 
 static const char help[] =
@@ -17,20 +18,6 @@ static const char help[] =
     "  --recipe NAME     whose samples to draw: uniter or ernievil (uniter)\n"
     "  --seed S          of the choice of pairs and of the samples (0)\n"
     "  --vocab FILE      vocab.txt the corpus was built with; default: the one built in\n";
-
-/* The whole of a number from 0 to `max`. */
-static int parse_number(const char *text, const char *name, uint64_t max, uint64_t *out)
-{
-    char *end = NULL;
-    errno = 0;
-    const unsigned long long v = strtoull(text, &end, 10);
-    if (errno || *end || end == text || text[0] == '-' || v > max) {
-        return err_set(E_ARG, "%s takes a number from 0 to %llu, not \"%.40s\"", name,
-                       (unsigned long long)max, text);
-    }
-    *out = v;
-    return 0;
-}
 
 static int write_report(const char *corpus, const struct report_options *o, const char *path)
 {
@@ -59,9 +46,9 @@ int cmd_report(int argc, char **argv)
     while (rc == 0 && (c = getopt_long(argc, argv, "ho:", longs, NULL)) != -1) {
         switch (c) {
         case 'o': out = optarg; break;
-        case 'n': rc = parse_number(optarg, "--pairs", REPORT_PAIRS_MAX, &pairs); break;
+        case 'n': rc = option_whole("pairs", optarg, 1, REPORT_PAIRS_MAX, &pairs); break;
         case 'r': o.recipe = optarg; break;
-        case 's': rc = parse_number(optarg, "--seed", UINT64_MAX, &o.seed); break;
+        case 's': rc = option_whole("seed", optarg, 0, UINT64_MAX, &o.seed); break;
         case 'v': o.vocabulary = optarg; break;
         case 'h': fputs(help, stdout); return EXIT_OK;
         default: fputs(help, stderr); return EXIT_USAGE;

@@ -8,6 +8,7 @@
 #include "ops/address.h"
 #include "ops/command.h"
 #include "ops/model_files.h"
+#include "ops/option.h"
 
 static const char help[] =
     "usage: pairmill worker (--corpus CORPUS | --broker ADDRESS --store DIR)\n\n"
@@ -25,6 +26,8 @@ static const char help[] =
     "  --full-features      store features in single instead of half precision\n"
     "  --no-soft-labels     do not store the class distribution of every region (MRC-KL needs it)\n"
     "  --log LEVEL          error, warn, info or debug (info)\n";
+
+enum { PROCESSES_MAX = 4096, MEGABYTES_MAX = 1 << 24 };
 
 int cmd_worker(int argc, char **argv)
 {
@@ -49,8 +52,11 @@ int cmd_worker(int argc, char **argv)
     const char *level = "info";
     char address[ADDRESS_MAX];
     char store[4096];
+    uint64_t processes = options.processes;
+    uint64_t megabytes = options.seal_bytes >> 20;
+    int rc = 0;
     int c;
-    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+    while (rc == 0 && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (c) {
         case 'c': corpus = optarg; break;
         case 'b': options.broker = optarg; break;
@@ -58,8 +64,8 @@ int cmd_worker(int argc, char **argv)
         case 'm': options.model = optarg; break;
         case 'v': options.vocabulary = optarg; break;
         case 'p': options.parser_model = optarg; break;
-        case 'n': options.processes = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'z': options.seal_bytes = strtoull(optarg, NULL, 10) << 20; break;
+        case 'n': rc = option_whole("processes", optarg, 1, PROCESSES_MAX, &processes); break;
+        case 'z': rc = option_whole("shard-size", optarg, 1, MEGABYTES_MAX, &megabytes); break;
         case 'f': options.half_features = false; break;
         case 'S': options.soft_labels = false; break;
         case 'L': level = optarg; break;
@@ -68,12 +74,17 @@ int cmd_worker(int argc, char **argv)
         }
     }
     const bool complete = corpus ? !options.broker : options.broker && options.store;
-    if (optind != argc || !complete || options.processes == 0 || options.seal_bytes == 0) {
+    if (rc) {
+        return command_fail("worker", rc);
+    }
+    if (optind != argc || !complete) {
         fputs(help, stderr);
         return EXIT_USAGE;
     }
+    options.processes = (unsigned)processes;
+    options.seal_bytes = megabytes << 20;
     log_set_name("worker");
-    int rc = log_set_level(level);
+    rc = log_set_level(level);
     if (rc == 0 && corpus) {
         rc = address_of_corpus(corpus, "broker", address);
         snprintf(store, sizeof store, "%s/shards", corpus);
