@@ -12,9 +12,10 @@
 static int read_all(int fd, const char *path, struct buf *out)
 {
     for (;;) {
-        const int rc = buf_reserve(out, 1 << 16);
-        const size_t room = rc == 0 ? out->room - out->n : out->limit - out->n;
-        if (rc && rc != E_TOO_BIG) {
+        const size_t left = out->limit - out->n;
+        const size_t room = left < 1 << 16 ? left : 1 << 16;
+        const int rc = buf_reserve(out, room);
+        if (rc) {
             return rc;
         }
         char spill;
@@ -239,6 +240,9 @@ out:
 
 int file_make_dirs(const char *path)
 {
+    if (!*path) {
+        return err_set(E_ARG, "a directory's path is empty");
+    }
     char *copy = strdup(path);
     if (!copy) {
         return err_set(E_NOMEM, "no memory for a path");

@@ -268,15 +268,20 @@ static struct announced announce(const unsigned char *p, size_t n)
                               values * count};
 }
 
+/* Keys and values of one message: a thousand jobs have some ten thousand.  libmsgpack takes 24
+ * bytes for each. */
+enum { VALUES_MAX = 1 << 20 };
+
 /* libmsgpack allocates what an array or map announces before it looks whether so much is there; a
  * few bytes could ask for hundreds of gigabytes.  Every value has at least one byte, so what is
- * announced must fit into what is left. */
+ * announced must fit into what is left, and into VALUES_MAX. */
 static bool announces_no_more_than_it_has(struct view bytes)
 {
     const unsigned char *p = bytes.p;
     size_t left = bytes.n;
+    uint64_t values = 1;
     for (uint64_t wanted = 1; wanted; wanted--) {
-        if (wanted > left) {
+        if (wanted > left || values > VALUES_MAX) {
             return false;
         }
         const struct announced a = announce(p, left);
@@ -286,6 +291,7 @@ static bool announces_no_more_than_it_has(struct view bytes)
         p += a.head + a.bytes;
         left -= a.head + a.bytes;
         wanted += a.values;
+        values += a.values;
     }
     return true;
 }
