@@ -70,3 +70,9 @@ json_t *about_wordpiece_json(const struct wordpiece_ids *ids)
                      (int)ids->sep, "mask", (int)ids->mask, "random_first", (int)ids->random_first,
                      "random_end", (int)ids->random_end);
 }
+
+bool about_same_vocabulary(const struct about *a, const struct about *b)
+{
+    return memcmp(&a->wordpiece, &b->wordpiece, sizeof a->wordpiece) == 0 &&
+           strcmp(a->tokenizer ? a->tokenizer : "", b->tokenizer ? b->tokenizer : "") == 0;
+}

@@ -23,7 +23,9 @@ struct recipe_context feed_selection_context(const struct feed_selection *s, uin
 static int read_vocabulary(struct feed_selection *s, struct corpus *corpus)
 {
     const struct catalog *c = corpus_catalog(corpus);
-    int rc = c->n ? 0 : err_set(E_NOT_FOUND, "the corpus is empty: it has no sealed shards yet");
+    struct about first = {0};
+    int rc = c->n ? about_parse(sealed_shard_about(corpus_shard(corpus, 0)), &first)
+                  : err_set(E_NOT_FOUND, "the corpus is empty: it has no sealed shards yet");
     for (uint32_t i = 0; rc == 0 && i < c->n; i++) {
         struct about about;
         rc = about_parse(sealed_shard_about(corpus_shard(corpus, i)), &about);
@@ -35,13 +37,18 @@ static int read_vocabulary(struct feed_selection *s, struct corpus *corpus)
                          "shard %u does not tell the vocabulary of its tokens: grind "
                          "it again with this pairmill",
                          c->shards[i].manifest.number);
-        } else if (i && memcmp(&s->ids, &about.wordpiece, sizeof s->ids) != 0) {
-            rc = err_set(E_ARG, "shard %u was tokenised with another vocabulary than shard %u",
-                         c->shards[i].manifest.number, c->shards[0].manifest.number);
+        } else if (!about_same_vocabulary(&first, &about)) {
+            rc =
+                err_set(E_ARG,
+                        "shard %u was tokenised with another vocabulary (%s) than shard %u (%s): "
+                        "grind one of them again",
+                        c->shards[i].manifest.number, about.tokenizer ? about.tokenizer : "untold",
+                        c->shards[0].manifest.number, first.tokenizer ? first.tokenizer : "untold");
         }
         s->ids = about.wordpiece;
         about_release(&about);
     }
+    about_release(&first);
     return rc;
 }
 

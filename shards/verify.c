@@ -10,6 +10,7 @@
 
 #include "common/array.h"
 #include "common/progress.h"
+#include "shards/about.h"
 #include "shards/sealed_shard.h"
 
 enum {
@@ -37,6 +38,8 @@ struct verifier {
     struct catalog catalog;
     struct found_list pairs;
     struct found_list media;
+    struct about about; /* of the first shard that could be read */
+    uint32_t about_of;
     struct progress progress;
     uint64_t expected; /* records in the catalog */
     uint64_t walked;
@@ -266,6 +269,29 @@ static int check_content(struct verifier *v, struct sealed_shard *s, const struc
     return walk_records(v, s, m->number, true);
 }
 
+/* Sub-token ids of two vocabularies make no corpus. */
+static void check_vocabulary(struct verifier *v, const struct sealed_shard *s,
+                             const struct shard_manifest *m)
+{
+    struct about about;
+    if (about_parse(sealed_shard_about(s), &about)) {
+        problem(v, "shard %u: %s", m->number, err_text());
+        return;
+    }
+    if (!v->about.json) {
+        v->about = about;
+        v->about_of = m->number;
+        return;
+    }
+    if (!about_same_vocabulary(&v->about, &about)) {
+        problem(v,
+                "shard %u was tokenised with another vocabulary than shard %u: no recipe can "
+                "use them together",
+                m->number, v->about_of);
+    }
+    about_release(&about);
+}
+
 static int verify_shard(struct verifier *v, const struct catalog_shard *entry)
 {
     const struct shard_manifest *m = &entry->manifest;
@@ -287,6 +313,7 @@ static int verify_shard(struct verifier *v, const struct catalog_shard *entry)
         problem(v, "%s", err_text());
         return 0;
     }
+    check_vocabulary(v, s, m);
     rc = check_content(v, s, m);
     sealed_shard_close(s);
     if (rc == 0 && v->totals->problems == before) {
@@ -374,6 +401,7 @@ int verify_corpus(const char *dir, const struct verify_sink *sink, struct verify
     }
     free(v.pairs.p);
     free(v.media.p);
+    about_release(&v.about);
     catalog_release(&v.catalog);
     return rc;
 }

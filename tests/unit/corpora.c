@@ -13,7 +13,7 @@
 
 #define OK(call) cr_assert_eq((call), 0, "%s: %s", #call, err_text())
 
-static const char about[] =
+const char corpus_about[] =
     "{\"pairmill\": \"test\", \"detector\": \"detector 1/2\","
     " \"object_names\": [\"dog\", \"cat\", \"car\", \"hat\", \"sun\", \"cup\", \"box\", \"bed\","
     " \"toy\", \"pen\"],"
@@ -64,7 +64,7 @@ void make_corpus(const char *dir, struct corpus_shape shape)
         struct open_shard *s = NULL;
         struct shard_manifest m;
         char file[32];
-        OK(open_shard_create(shards, i, about, &s));
+        OK(open_shard_create(shards, i, corpus_about, &s));
         fill(s, i, &shape);
         OK(open_shard_seal(s, &m));
         open_shard_close(s);

@@ -16,6 +16,9 @@ struct corpus_shape {
     int scattered;    /* 1: texts may lie in another shard than their medium's visual record */
 };
 
+/* What the shards of such a corpus tell of how they were made. */
+extern const char corpus_about[];
+
 /* Fills the empty directory with sealed shards and a catalog; media and texts are those of
  * make_visual(m) and make_pair(m, t). */
 void make_corpus(const char *dir, struct corpus_shape shape);

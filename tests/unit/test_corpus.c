@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/philox.h"
 #include "shards/corpus.h"
+#include "shards/feed_selection.h"
 #include "shards/open_shard.h"
 #include "shards/verify.h"
 #include "tests/unit/corpora.h"
@@ -147,7 +149,8 @@ Test(corpus, refuses_damaged_shards_by_name_and_never_maps_a_short_one)
 }
 
 /* Adds a shard to a corpus's catalog. */
-static void add_shard(const char *dir, uint32_t number, uint32_t medium, int visual, uint32_t text)
+static void add_shard_of(const char *dir, const char *about, uint32_t number, uint32_t medium,
+                         int visual, uint32_t text)
 {
     char shards[128];
     char file[32];
@@ -158,7 +161,7 @@ static void add_shard(const char *dir, uint32_t number, uint32_t medium, int vis
     struct made_pair p = make_pair(medium, text);
     const struct staged_mark mark = {.medium = medium_id(medium), .token = 1};
     snprintf(shards, sizeof shards, "%s/shards", dir);
-    OK(open_shard_create(shards, number, "{}", &s));
+    OK(open_shard_create(shards, number, about, &s));
     OK(open_shard_put(s, &mark, visual ? &v.r : NULL, &p.r, 1));
     OK(open_shard_seal(s, &m));
     open_shard_close(s);
@@ -169,6 +172,11 @@ static void add_shard(const char *dir, uint32_t number, uint32_t medium, int vis
     catalog_release(&c);
     free_visual(&v);
     free_pair(&p);
+}
+
+static void add_shard(const char *dir, uint32_t number, uint32_t medium, int visual, uint32_t text)
+{
+    add_shard_of(dir, corpus_about, number, medium, visual, text);
 }
 
 Test(corpus, refuses_a_pair_that_is_there_twice_or_lacks_its_medium)
@@ -320,5 +328,48 @@ Test(verify, names_a_pair_whose_medium_is_missing)
     cr_assert_eq(h.problems, 1, "%s", h.all);
     cr_assert_not_null(strstr(h.last, hex), "%s", h.last);
     cr_assert_not_null(strstr(h.last, "of shard 5"), "%s", h.last);
+    tempdir_remove(dir);
+}
+
+/* The same size and special tokens, other words. */
+static char *about_of_other_words(void)
+{
+    char *about = strdup(corpus_about);
+    cr_assert_not_null(about);
+    char *name = strstr(about, "words 1/0");
+    cr_assert_not_null(name);
+    name[strlen("words 1/")] = '9';
+    return about;
+}
+
+Test(verify, names_a_shard_of_another_vocabulary)
+{
+    char dir[TEMPDIR_MAX];
+    struct verify_totals t;
+    char *about = about_of_other_words();
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard_of(dir, about, 5, 100, 1, 0);
+    const struct heard h = verify(dir, &t);
+    cr_assert_eq(h.problems, 1, "%s", h.all);
+    cr_assert_not_null(strstr(h.last, "shard 5 was tokenised with another vocabulary"), "%s",
+                       h.last);
+    free(about);
+    tempdir_remove(dir);
+}
+
+Test(feed_selection, refuses_a_corpus_of_two_vocabularies)
+{
+    char dir[TEMPDIR_MAX];
+    struct feed_selection s;
+    char *about = about_of_other_words();
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard_of(dir, about, 5, 100, 1, 0);
+    struct corpus *corpus = open_corpus(dir);
+    cr_assert_eq(feed_selection_init(&s, corpus, "uniter", NULL), E_ARG);
+    cr_assert_not_null(strstr(err_text(), "words 1/9"), "%s", err_text());
+    corpus_close(corpus);
+    free(about);
     tempdir_remove(dir);
 }
