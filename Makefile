@@ -60,7 +60,7 @@ $B/tests/bench/%: $B/tests/bench/%.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
 
 # libFuzzer targets: tests/fuzz/NAME.c becomes build/fuzz/NAME, with what it needs of the rooms.
-FUZZ_SCENEPARSE := $(wildcard sceneparse/*.c) common/err.c common/buf.c
+FUZZ_SCENEPARSE := $(wildcard sceneparse/*.c) $(addprefix common/,err.c buf.c file.c)
 FUZZ_WEIGHTS    := $(addprefix detector/,weights.c safetensors.c caffemodel.c torch_file.c zip.c state_dict.c \
                    pickle.c pickle_call.c pickle_names.c pickle_value.c pickle_array.c) $(addprefix common/,err.c buf.c file.c half.c)
 build/fuzz/fuzz_sceneparse build/fuzz/fuzz_sceneparse_model: FUZZED = $(FUZZ_SCENEPARSE)

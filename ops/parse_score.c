@@ -43,6 +43,19 @@ static int read_spans(const char *p, struct marked out[SPANS_MAX])
     return n;
 }
 
+/* Whether an earlier node has the same type and bytes: words may say two relations. */
+static int is_repeated(const struct sg_graph *g, uint32_t node)
+{
+    const struct sg_node *v = &g->nodes[node];
+    for (uint32_t i = 0; i < node; i++) {
+        const struct sg_node *u = &g->nodes[i];
+        if (u->type == v->type && u->beg == v->beg && u->end == v->end) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void compare(const struct sg_graph *g, const struct marked *gold, int n,
                     struct tally of[TYPES])
 {
@@ -53,12 +66,15 @@ static void compare(const struct sg_graph *g, const struct marked *gold, int n,
     for (uint32_t i = 0; i < g->node_count; i++) {
         const struct sg_node *v = &g->nodes[i];
         int right = 0;
+        if (v->beg == v->end || is_repeated(g, i)) {
+            continue;
+        }
         for (int k = 0; k < n; k++) {
             right |= gold[k].type == v->type && gold[k].beg == v->beg && gold[k].end == v->end;
         }
-        of[v->type].found += v->beg < v->end;
+        of[v->type].found++;
         of[v->type].right += (size_t)right;
-        of[0].found += v->beg < v->end;
+        of[0].found++;
         of[0].right += (size_t)right;
     }
 }
@@ -110,8 +126,9 @@ static int read_lines(const char *path, char **text, char ***lines, size_t *coun
         *text = NULL;
         line_room = 0;
     }
+    const int rc = ferror(f) ? err_errno("cannot read the captions %s", path) : 0;
     fclose(f);
-    return 0;
+    return rc;
 }
 
 /* Captions, one a line, and the rows of marks that belong to them. */
@@ -153,7 +170,7 @@ static int source_next(struct source *s, const char **caption, struct marked mar
 {
     do {
         if (getline(&s->row, &s->room, s->marks) < 0) {
-            return 0;
+            return ferror(s->marks) ? err_errno("cannot read the spans %s", s->marks_path) : 0;
         }
         s->row_number++;
     } while (s->row[0] == '#');

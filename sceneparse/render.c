@@ -152,8 +152,8 @@ static size_t utf8_length(const char *p, size_t n)
     return len > 0 ? (size_t)len : 0;
 }
 
-/* The bytes between double quotes, escaped for JSON and for DOT; bytes that are not UTF-8 become
- * U+FFFD, since neither format can carry them. */
+/* The bytes between double quotes, escaped for JSON and for DOT; a byte that is not UTF-8
+ * becomes `?`, since neither format can carry it and the offsets beside the caption must hold. */
 static int append_quoted(struct buf *out, const char *p, size_t n)
 {
     int rc = buf_append(out, "\"", 1);
@@ -165,7 +165,7 @@ static int append_quoted(struct buf *out, const char *p, size_t n)
         } else if (c < 0x20 || c == 0x7f) {
             rc = buf_printf(out, "\\u%04x", c);
         } else if (len == 0) {
-            rc = buf_append(out, "\xef\xbf\xbd", 3);
+            rc = buf_append(out, "?", 1);
         } else {
             rc = buf_append(out, p + i, len);
         }

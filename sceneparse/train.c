@@ -108,7 +108,8 @@ static int read_all(struct trainer *t)
 static int run(struct trainer *t)
 {
     const struct train_options *o = t->options;
-    int rc = read_all(t);
+    int rc = model_folder_check(o->out);
+    rc = rc ? rc : read_all(t);
     if (rc) {
         return rc;
     }

@@ -28,8 +28,12 @@ int text_read(const char *path, char **out, size_t *n)
         got = fread(*out + *n, 1, 65535, f);
     }
     (*out)[*n] = 0;
+    const int rc = ferror(f) ? err_errno("cannot read the training captions %s", path) : 0;
     fclose(f);
-    return 0;
+    if (rc) {
+        free(*out);
+    }
+    return rc;
 }
 
 /* Reads one field in place (quotes undone) and advances *p behind its separator; *last is set when
@@ -158,5 +162,5 @@ int examples_read(const char *path, struct pool *pool, struct examples *out, uin
         out->e = xrealloc(out->e, out->n + 1, sizeof e);
         out->e[out->n++] = e;
     }
-    return 0;
+    return out->n > first ? 0 : err_set(E_FORMAT, "%s has no captions below its header", path);
 }

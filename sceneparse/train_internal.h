@@ -175,6 +175,8 @@ struct rank_table readings_fit(struct trainer *t, const struct jackknife *tagged
 /* Compares what the model finds in the examples that were left out with what stands there. */
 void score_left_out(struct trainer *t, FILE *out);
 
+/* Whether the model can be written to `path` when training is through. */
+int model_folder_check(const char *path) SG_MUST_CHECK;
 int model_write(struct trainer *t, const char *path, const char *provenance) SG_MUST_CHECK;
 
 /* ---- AdaGrad (Duchi, Hazan, Singer, JMLR 2011), for the field and the rankers ---- */

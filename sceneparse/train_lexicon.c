@@ -76,21 +76,31 @@ static int synset_order(const void *x, const void *y)
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
+/* The next field as a number; 0 and *bad where there is none. */
+static unsigned long next_number(char *line, char **save, int base, int *bad)
+{
+    const char *text = strtok_r(line, " ", save);
+    char *end = NULL;
+    const unsigned long v = text ? strtoul(text, &end, base) : 0;
+    *bad |= !text || end == text;
+    return v;
+}
+
 /* data.noun: offset, file number, "n", count of words in hex, (word, id)..., count of pointers,
- * (symbol, offset, part, ends)... (wndb(5WN)). */
-static struct synset parse_synset(char *line)
+ * (symbol, offset, part, ends)... (wndb(5WN)).  *bad is set where a line is not so. */
+static struct synset parse_synset(char *line, int *bad)
 {
     struct synset s = {0};
     char *save = NULL;
-    s.offset = (uint32_t)strtoul(strtok_r(line, " ", &save), NULL, 10);
-    s.field = (uint8_t)strtoul(strtok_r(NULL, " ", &save), NULL, 10);
+    s.offset = (uint32_t)next_number(line, &save, 10, bad);
+    s.field = (uint8_t)next_number(NULL, &save, 10, bad);
     (void)strtok_r(NULL, " ", &save);
-    const unsigned long words = strtoul(strtok_r(NULL, " ", &save), NULL, 16);
-    for (unsigned long i = 0; i < 2 * words; i++) {
-        (void)strtok_r(NULL, " ", &save);
+    const unsigned long words = next_number(NULL, &save, 16, bad);
+    for (unsigned long i = 0; i < 2 * words && !*bad; i++) {
+        *bad = strtok_r(NULL, " ", &save) == NULL;
     }
-    const unsigned long pointers = strtoul(strtok_r(NULL, " ", &save), NULL, 10);
-    for (unsigned long i = 0; i < pointers && !s.hypernym; i++) {
+    const unsigned long pointers = next_number(NULL, &save, 10, bad);
+    for (unsigned long i = 0; i < pointers && !s.hypernym && !*bad; i++) {
         const char *symbol = strtok_r(NULL, " ", &save);
         const char *offset = strtok_r(NULL, " ", &save);
         (void)strtok_r(NULL, " ", &save);
@@ -143,7 +153,12 @@ static int read_synsets(const char *folder, struct synset **out, size_t *n)
             room = 2 * room + 4096;
             *out = xrealloc(*out, room, sizeof **out);
         }
-        (*out)[(*n)++] = parse_synset(line);
+        int bad = 0;
+        (*out)[(*n)++] = parse_synset(line, &bad);
+        if (bad) {
+            fclose(f);
+            return err_set(E_FORMAT, "%s is damaged: \"%.40s\" is no synset", path, line);
+        }
     }
     fclose(f);
     sort_rows(*out, *n, sizeof **out, synset_order);
@@ -174,6 +189,7 @@ static int read_senses(struct trainer *t, const char *folder)
     char line[1 << 16];
     int rc = read_synsets(folder, &all, &n);
     if (rc) {
+        free(all);
         return rc;
     }
     snprintf(path, sizeof path, "%s/index.noun", folder);

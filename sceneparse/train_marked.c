@@ -22,7 +22,7 @@ static int take_marks(char *line, uint8_t *types, uint32_t *n)
     for (const char *p = line; *p; p++) {
         const char *open = strchr(opening, *p);
         const char *close = strchr(closing, *p);
-        if (open && type == 0) {
+        if (open && type == 0 && p[1] != ' ') {
             type = (int)(open - opening) + 1;
             first = 1;
         } else if (close && type == (int)(close - closing) + 1 && !first) {
@@ -39,7 +39,7 @@ static int take_marks(char *line, uint8_t *types, uint32_t *n)
     return type == 0 ? 0 : -1;
 }
 
-/* The bytes' types as spans of words; -1 where a mark splits a word. */
+/* The bytes' types as spans of words; -1 where a mark splits a word or begins between two. */
 static int spans_of_words(struct segment *s, const struct sg_token *tokens, const uint8_t *types,
                           struct example *e)
 {
@@ -54,7 +54,11 @@ static int spans_of_words(struct segment *s, const struct sg_token *tokens, cons
         if (first & 1) {
             e->spans[e->span_count++] = (struct span){first / 2, (uint16_t)i, (uint16_t)(i + 1)};
         } else if (first) {
-            e->spans[e->span_count - 1].end = (uint16_t)(i + 1);
+            struct span *last = e->span_count > 0 ? &e->spans[e->span_count - 1] : NULL;
+            if (!last || last->type != first / 2 || last->end != i) {
+                return -1;
+            }
+            last->end = (uint16_t)(i + 1);
         }
     }
     return 0;
@@ -73,7 +77,9 @@ static int read_line(struct trainer *t, char *line, struct example *e)
         rc = spans_of_words(t->s, tokens, types, e);
     }
     free(types);
-    return rc;
+    return rc ? err_set(E_FORMAT, "marks must close as they open, hold words and not split them")
+           : pos < e->caption_n ? err_set(E_FORMAT, "more than %d words", SEGMENT_MAX)
+                                : 0;
 }
 
 int marked_is_comment(const char *line)
@@ -107,10 +113,7 @@ int marked_read(const char *path, struct trainer *t)
             out->e = xrealloc(out->e, out->n + 1, sizeof e);
             out->e[out->n++] = e;
             if (bad) {
-                return err_set(E_FORMAT,
-                               "%s: line %u: marks must close as they open, hold words and not "
-                               "split them",
-                               path, number);
+                return err_set(bad, "%s: line %u: %s", path, number, err_text());
             }
         }
         line = next;

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
+#include "common/file.h"
 #include "sceneparse/model_format.h"
 #include "sceneparse/train_internal.h"
 
@@ -15,19 +17,6 @@ struct part {
     size_t size;
     uint32_t count;
 };
-
-static int write_file(const char *path, const struct buf *b)
-{
-    FILE *f = fopen(path, "wb");
-    if (!f) {
-        return err_errno("cannot write the model %s", path);
-    }
-    const size_t wrote = fwrite(b->p, 1, b->n, f);
-    if (fclose(f) != 0 || wrote != b->n) {
-        return err_errno("cannot write the model %s", path);
-    }
-    return 0;
-}
 
 static int lay_out(struct buf *b, const struct part parts[SECTIONS])
 {
@@ -54,6 +43,22 @@ static int lay_out(struct buf *b, const struct part parts[SECTIONS])
     put_le64(b->p + 16, b->n);
     put_le64(b->p + 24, XXH3_64bits(b->p + MODEL_HEADER, b->n - MODEL_HEADER));
     return 0;
+}
+
+int model_folder_check(const char *path)
+{
+    char *dir = strdup(path);
+    if (!dir) {
+        return err_set(E_NOMEM, "no memory for a path");
+    }
+    char *slash = strrchr(dir, '/');
+    if (slash) {
+        slash[slash == dir] = 0;
+    }
+    const int rc =
+        access(slash ? dir : ".", W_OK | X_OK) ? err_errno("cannot write the model %s", path) : 0;
+    free(dir);
+    return rc;
 }
 
 int model_write(struct trainer *t, const char *path, const char *provenance)
@@ -88,7 +93,7 @@ int model_write(struct trainer *t, const char *path, const char *provenance)
     struct buf b;
     buf_init(&b, (size_t)1 << 30);
     int rc = lay_out(&b, parts);
-    rc = rc ? rc : write_file(path, &b);
+    rc = rc ? rc : file_write_atomic(path, view_of(b.p, b.n));
     buf_release(&b);
     return rc;
 }

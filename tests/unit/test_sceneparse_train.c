@@ -272,8 +272,9 @@ Test(sceneparse_train, learns_from_marked_captions)
 
 Test(sceneparse_train, marks_that_do_not_hold_whole_words_are_refused_by_line)
 {
-    static const char *const wrong[] = {"a [dog\n",  "a [dog}\n", "a [dog [ball]]\n", "a [] dog\n",
-                                        "a [do]g\n", "a d[og]\n", "a dog]\n"};
+    static const char *const wrong[] = {"a [dog\n",   "a [dog}\n", "a [dog [ball]]\n",
+                                        "a [] dog\n", "a [do]g\n", "a d[og]\n",
+                                        "a dog]\n",   "[ dog]\n",  "a [cat] [ dog]\n"};
     char path[256];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[64];
