@@ -50,6 +50,15 @@ uint64_t id_number(const struct id *id)
     return get_be64(id->b); /* big-endian, so that numbers sort as ids do */
 }
 
+uint64_t id_coco_group(uint64_t coco_image_id)
+{
+    unsigned char number[8];
+    put_le64(number, coco_image_id);
+    const struct view part = view_of(number, sizeof number);
+    const struct id id = hash_parts("coco image", &part, 1);
+    return id_number(&id);
+}
+
 int id_equal(const struct id *a, const struct id *b)
 {
     return memcmp(a->b, b->b, ID_BYTES) == 0;

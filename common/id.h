@@ -28,6 +28,9 @@ struct id id_of_item(struct view source, struct view key, const struct id *pair)
 /* A 64-bit short form (the first eight bytes), the subject of a pair's random draws. */
 uint64_t id_number(const struct id *id);
 
+/* The group of the media that are COCO's image of this number, in whatever collection and size. */
+uint64_t id_coco_group(uint64_t coco_image_id);
+
 int id_equal(const struct id *a, const struct id *b);
 
 /* Lower-case hexadecimal; `out` holds ID_HEX bytes. */

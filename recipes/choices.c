@@ -77,11 +77,11 @@ uint32_t choose_tokens(const struct recipe_context *c, const struct pair_record 
     return chosen;
 }
 
-static int is_same(const struct recipe_context *c, const struct pair_record *pair,
-                   enum equality equality, uint64_t own, uint64_t other)
+static int is_same(const struct recipe_context *c, enum equality equality, uint64_t own,
+                   uint64_t other)
 {
-    return other == own ||
-           (equality == SAME_GROUP && c->corpus.group(c->corpus.ctx, other) == pair->group);
+    return other == own || (equality == SAME_GROUP && c->corpus.group(c->corpus.ctx, other) ==
+                                                          c->corpus.group(c->corpus.ctx, own));
 }
 
 /* Another medium, uniform over all that differ: draws until one does.  Where after 64 draws none
@@ -95,13 +95,13 @@ static uint64_t draw_negative(const struct recipe_context *c, const struct pair_
     uint64_t other = own;
     for (uint32_t i = 0; i < 64; i++) {
         other = draw_below(&d, i, media);
-        if (!is_same(c, pair, equality, own, other)) {
+        if (!is_same(c, equality, own, other)) {
             return other;
         }
     }
     for (uint64_t step = 1; step < media; step++) {
         const uint64_t next = (other + step) % media;
-        if (!is_same(c, pair, equality, own, next)) {
+        if (!is_same(c, equality, own, next)) {
             return next;
         }
     }

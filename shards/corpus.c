@@ -163,8 +163,9 @@ static int number_used_media(struct corpus *c)
     }
     for (uint64_t i = 0; i < c->pair_count; i++) {
         struct corpus_pair *p = &c->pairs[i];
-        if (!next[p->medium]) {
-            c->media[p->medium].group = p->group;
+        struct corpus_medium *m = &c->media[p->medium];
+        if (!next[p->medium] || m->group == id_number(&m->id)) {
+            m->group = p->group;
         }
         next[p->medium] = 1;
     }

@@ -34,7 +34,7 @@ struct corpus_pair {
 
 struct corpus_medium {
     struct id id;
-    uint64_t group;     /* of its first pair */
+    uint64_t group;     /* of a pair that knows another than its own number */
     uint32_t shard;     /* index into the catalog's shards */
     uint32_t regions;   /* in its visual record */
     uint32_t confident; /* of these with a confidence above 0.2 */

@@ -171,7 +171,7 @@ static int read_text(struct grinder *g, const struct id *medium, const struct gr
     *p = (struct pair_record){
         .id = text->pair,
         .medium = *medium,
-        .group = id_number(medium),
+        .group = item->coco_image_id ? id_coco_group(item->coco_image_id) : id_number(medium),
         .source = item->source,
         .key = item->key,
         .split = item->split,

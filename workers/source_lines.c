@@ -90,6 +90,11 @@ static int give_caption(struct lines *l, struct source_item *out, const json_t *
     out->image = l->image;
     out->text = view_of(json_string_value(caption), json_string_length(caption));
     out->split = view_of(json_string_value(split), json_string_length(split));
+    const json_t *coco = json_object_get(l->object, "coco_image_id");
+    if (coco && json_integer_value(coco) <= 0) {
+        return wrong_line(l, out, E_FORMAT, out->text, "has a coco_image_id that is no number");
+    }
+    out->coco_image_id = (uint64_t)json_integer_value(coco);
     if (!json_is_string(caption)) {
         return wrong_line(l, out, E_FORMAT, view_of("", 0), "has a caption that is not a string");
     }

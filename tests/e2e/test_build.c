@@ -93,6 +93,39 @@ Test(build, grinds_coco_lines_tsv_and_folders_into_one_corpus)
     expect_sound();
 }
 
+/* Whatever file an image comes in, COCO's number of it makes it the same one to `equality=group`.
+ */
+Test(build, media_of_one_coco_image_share_a_group)
+{
+    mill_coco(dir, 3, 1);
+    mill_text(mill_path(dir, "a.jsonl"),
+              "{\"image\": \"images/000001.jpg\", \"caption\": \"a man\", \"coco_image_id\": 7}\n"
+              "{\"image\": \"images/000002.jpg\", \"caption\": \"a man\", \"coco_image_id\": 7}\n"
+              "{\"image\": \"images/000003.jpg\", \"caption\": \"a man\"}\n"
+              "{\"image\": \"images/000003.jpg\", \"caption\": \"b\", \"coco_image_id\": \"x\"}\n");
+    cr_assert_eq(MILL_RUN(output, "build", mill_path(dir, "a.jsonl"), "-o", corpus()), 0, "%s",
+                 output);
+    expect_state("done", 3);
+    expect_state("quarantined", 1);
+    json_int_t group[3];
+    for (int i = 0; i < 3; i++) {
+        char number[8];
+        snprintf(number, sizeof number, "%d", i);
+        cr_assert_eq(MILL_RUN(output, "inspect", corpus(), number, "--json"), 0, "%s", output);
+        json_t *o = json_loads(output, 0, NULL);
+        const json_t *pair = json_object_get(o, "pair");
+        const int seven = json_integer_value(json_object_get(pair, "coco_image_id")) == 7;
+        const json_t *g = json_object_get(pair, "group");
+        cr_assert(json_is_integer(g), "%s", output);
+        group[i] = seven ? json_integer_value(g) : 0;
+        json_decref(o);
+    }
+    const int other = group[0] == 0 ? 0 : group[1] == 0 ? 1 : 2;
+    cr_assert_eq(group[other], 0);
+    cr_assert_eq(group[(other + 1) % 3], group[(other + 2) % 3]);
+    cr_assert_neq(group[(other + 1) % 3], 0);
+}
+
 Test(build, started_again_finds_everything_done)
 {
     const char *coco = mill_coco(dir, 2, 2);
