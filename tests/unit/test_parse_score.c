@@ -79,3 +79,46 @@ Test(parse_score, cuts_no_row_silently)
     spans[sizeof spans - 1] = 0;
     expect_refused(spans, E_TOO_BIG, "row 2: more than 64 spans");
 }
+
+/* Its own nodes as the gold ones, repeated labels of the same words too, are all right, once. */
+Test(parse_score, finds_a_parser_s_own_nodes_right)
+{
+    static const char caption[] = "bald man in black jacket and sunglasses";
+    struct sg_model *model;
+    struct sg_parser *parser;
+    const struct sg_graph *g;
+    char dir[TEMPDIR_MAX];
+    char captions[TEMPDIR_MAX + 16];
+    char marks[TEMPDIR_MAX + 16];
+    char *printed;
+    size_t n;
+    cr_assert_eq(sg_model_open("sceneparse/captions.sgm", &model), 0, "%s", err_text());
+    cr_assert_eq(sg_parser_new(model, &parser), 0);
+    cr_assert_eq(sg_parse(parser, caption, strlen(caption), &g), 0);
+    FILE *row = open_memstream(&printed, &n);
+    fprintf(row, "1\t%016llx\t", (unsigned long long)XXH3_64bits(caption, strlen(caption)));
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const struct sg_node *v = &g->nodes[i];
+        const int again = i > 0 && v[-1].beg == v->beg && v[-1].type == v->type;
+        if (v->beg < v->end && !again) {
+            fprintf(row, "%s%c%u-%u", i ? " " : "", "?oar"[v->type], v -> beg, v -> end);
+        }
+    }
+    cr_assert_eq(fclose(row), 0);
+    tempdir_make(dir);
+    snprintf(captions, sizeof captions, "%s/captions", dir);
+    snprintf(marks, sizeof marks, "%s/marks", dir);
+    write_text(captions, caption);
+    write_text(marks, printed);
+    free(printed);
+    FILE *out = open_memstream(&printed, &n);
+    cr_assert_eq(parse_score(parser, captions, marks, out), 0, "%s", err_text());
+    cr_assert_eq(fclose(out), 0);
+    const char *all =
+        strstr(printed, "all rows: 1 captions\n  all nodes  precision 100.0 recall 100.0");
+    cr_assert_not_null(all, "%s", printed);
+    free(printed);
+    tempdir_remove(dir);
+    sg_parser_free(parser);
+    sg_model_close(model);
+}
