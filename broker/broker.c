@@ -163,11 +163,16 @@ static int ask(struct broker *b, const struct session *s, const char *verb)
                                                     : err_set(E_NOMEM, "no memory for a message");
 }
 
+int broker_say_quiet(struct broker *b, const struct session *s)
+{
+    return ask(b, s, "QUIET");
+}
+
 int broker_ask_to_seal(struct broker *b)
 {
     const struct queue_counts c = queue_counts(b->queue);
     const int64_t now = clock_now_ms();
-    if (c.pairs[PAIR_LEASED] || c.ready_jobs) {
+    if ((c.pairs[PAIR_LEASED] || c.ready_jobs) && !b->stopping) {
         b->busy_ms = now;
         return 0;
     }
@@ -305,14 +310,22 @@ static int finish_batch(struct broker *b)
     return rc;
 }
 
-static bool may_end(const struct broker *b)
+/* A worker that died while it was to finish is started again by its supervisor, takes up its shard
+ * and seals it. */
+enum { STOP_PATIENCE_MS = 10000 };
+
+/* The last worker has gone, and either left nothing unsealed or does not come back. */
+static bool may_end(struct broker *b)
 {
+    const int64_t now = clock_now_ms();
     for (size_t i = 0; i < b->sessions.n; i++) {
         if (b->sessions.s[i].worker) {
+            b->worker_ms = now;
             return false;
         }
     }
-    return b->stopping;
+    const bool settled = queue_counts(b->queue).pairs[PAIR_STAGED] == 0;
+    return b->stopping && (settled || now - b->worker_ms >= STOP_PATIENCE_MS);
 }
 
 static int turn(struct broker *b)

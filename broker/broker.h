@@ -11,7 +11,7 @@
 
 #include "broker/queue.h"
 
-enum { PROTOCOL_VERSION = 1 };
+enum { PROTOCOL_VERSION = 2 };
 
 struct broker_options {
     const char *corpus;       /* directory of queue.mdb and catalog.json; made when missing */

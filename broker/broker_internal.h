@@ -32,6 +32,7 @@ struct broker {
     bool flushing;        /* seal as soon as nothing is pending or leased, do not wait to be idle */
     uint64_t first_shard; /* the first number given out by this broker process */
     int64_t busy_ms;      /* when there was last something to do */
+    int64_t worker_ms;    /* when a worker was last connected */
     char corpus[SHARD_PATH_MAX];
 };
 
@@ -56,6 +57,8 @@ int broker_answer(struct broker *b, const struct wire_in *in, const char *verb,
 int broker_hand_out(struct broker *b) MUST_CHECK;
 
 /* Asks workers to seal when it is time. */
+/* Asks a worker to finish what it holds, seal and go. */
+int broker_say_quiet(struct broker *b, const struct session *s) MUST_CHECK;
 int broker_ask_to_seal(struct broker *b) MUST_CHECK;
 
 int broker_refresh_catalog(struct broker *b) MUST_CHECK;

@@ -203,6 +203,8 @@ struct queue_counts {
 };
 
 /* The number the next shard will have. */
+/* Drawn when the queue file was made: shards are numbered by one queue alone. */
+struct id queue_identity(const struct queue *q);
 uint64_t queue_next_shard(const struct queue *q);
 
 struct queue_counts queue_counts(const struct queue *q);

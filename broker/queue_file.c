@@ -1,6 +1,7 @@
 /* The queue's file: opening, batches, counters, and what must be put right after a crash. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -193,6 +194,29 @@ static int open_tables(struct queue *q)
     return 0;
 }
 
+/* A queue of before there were identities gets its own now. */
+static int get_identity(struct queue *q)
+{
+    struct view v;
+    int rc = queue_get(q, q->meta, view_str("identity"), &v);
+    if (rc == E_NOT_FOUND) {
+        randombytes_buf(q->identity.b, ID_BYTES);
+        return queue_put(q, q->meta, view_str("identity"), view_of(q->identity.b, ID_BYTES));
+    }
+    if (rc == 0 && v.n != ID_BYTES) {
+        rc = err_set(E_STORAGE, "the queue file's identity is damaged");
+    }
+    if (rc == 0) {
+        memcpy(q->identity.b, v.p, ID_BYTES);
+    }
+    return rc;
+}
+
+struct id queue_identity(const struct queue *q)
+{
+    return q->identity;
+}
+
 static int check_format(struct queue *q, const char *path)
 {
     struct view v;
@@ -261,6 +285,7 @@ int queue_open(const char *path, const struct queue_options *options, struct que
     rc = rc ? rc : queue_begin(q);
     rc = rc ? rc : open_tables(q);
     rc = rc ? rc : check_format(q, path);
+    rc = rc ? rc : get_identity(q);
     rc = rc ? rc : each_medium(q, q->leases, restore_lease);
     rc = rc ? rc : each_medium(q, q->delayed, restore_delay);
     rc = rc ? rc : queue_commit(q);

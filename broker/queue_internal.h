@@ -84,6 +84,7 @@ struct queue {
     MDB_txn *txn; /* the open batch, or NULL */
     MDB_dbi items, pairs, media, wanted, ready, leases, delayed, staged, shards, meta;
     struct queue_numbers n;
+    struct id identity;
     int lock_fd;
 
     struct lease *lease; /* those that are out */

@@ -115,6 +115,11 @@ static int check_outcomes(const struct pair_outcome *outcomes, size_t n)
         if (s != PAIR_STAGED && s != PAIR_FILTERED && s != PAIR_QUARANTINED) {
             return err_set(E_PEER, "outcome %zu of a job is no end state", i);
         }
+        for (size_t k = 0; k < i; k++) {
+            if (id_equal(&outcomes[k].pair, &outcomes[i].pair)) {
+                return err_set(E_PEER, "outcomes %zu and %zu of a job are of the same pair", k, i);
+            }
+        }
     }
     return 0;
 }

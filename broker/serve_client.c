@@ -152,9 +152,11 @@ static int serve_stop(struct broker *b, struct session *s, const struct wire_in 
     (void)s;
     b->stopping = true;
     for (size_t i = 0; i < b->sessions.n; i++) {
-        b->sessions.s[i].granted = 0;
-        if (b->sessions.s[i].worker && !outbox_begin(&b->outbox, &b->sessions.s[i].peer, "QUIET")) {
-            return err_set(E_NOMEM, "no memory for a message");
+        struct session *worker = &b->sessions.s[i];
+        worker->granted = 0;
+        const int rc = worker->worker ? broker_say_quiet(b, worker) : 0;
+        if (rc) {
+            return rc;
         }
     }
     return answer_ok(b, in);

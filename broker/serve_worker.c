@@ -85,11 +85,13 @@ static int serve_hello(struct broker *b, struct session *s, const struct wire_in
     rc = rc ? rc : broker_answer(b, in, "WELCOME", &letter);
     if (rc == 0) {
         wire_put_u64(&letter->out, "session", s->number);
+        const struct id queue = queue_identity(b->queue);
+        wire_put_bin(&letter->out, "queue", view_of(queue.b, ID_BYTES));
         wire_put_u64(&letter->out, "beat_ms", (uint64_t)b->options.beat_ms);
         wire_put_u64(&letter->out, "lease_ms", (uint64_t)b->options.queue.lease_ms);
         log_info("worker_hello", "session=%llu name=%s", (unsigned long long)s->number, s->name);
     }
-    return rc;
+    return rc || !b->stopping ? rc : broker_say_quiet(b, s);
 }
 
 static int serve_bye(struct broker *b, struct session *s, const struct wire_in *in)
@@ -298,7 +300,9 @@ static int serve_sealed(struct broker *b, struct session *s, const struct wire_i
     unsigned char bytes[SEAL_BYTES];
     char file[SHARD_PATH_MAX];
     struct letter *letter;
+    bool more = false;
     int rc = parse_sealed(&in->header, &manifest);
+    rc = rc ? rc : wire_get_bool(&in->header, "more", &more);
     if (rc) {
         return rc;
     }
@@ -311,9 +315,7 @@ static int serve_sealed(struct broker *b, struct session *s, const struct wire_i
     rc = rc ? rc : broker_answer(b, in, "SEALED", &letter);
     if (rc == 0) {
         b->catalog_changed = true;
-        bool more = false;
         s->seal_asked = false;
-        rc = wire_get_bool(&in->header, "more", &more);
         s->holds_shard = more;
         wire_put_u64(&letter->out, "shard", manifest.number);
         log_info("shard_sealed", "shard=%u pairs=%llu bytes=%llu", manifest.number,
@@ -456,10 +458,15 @@ static int serve_check(struct broker *b, struct session *s, const struct wire_in
 static int serve_empty(struct broker *b, struct session *s, const struct wire_in *in)
 {
     uint64_t shard;
+    bool more;
     int rc = wire_get_u64(&in->header, "shard", &shard);
-    s->holds_shard = rc ? s->holds_shard : false;
+    rc = rc ? rc : wire_get_bool(&in->header, "more", &more);
+    if (rc) {
+        return rc;
+    }
+    s->holds_shard = more;
     s->seal_asked = false;
-    return rc ? rc : queue_lose_shard(b->queue, shard);
+    return queue_lose_shard(b->queue, shard);
 }
 
 const struct verb worker_verbs[] = {

@@ -12,6 +12,7 @@
 #include "workers/link.h"
 #include "workers/medium_file.h"
 #include "workers/stager.h"
+#include "workers/store.h"
 
 enum { IDLE_WAIT_MS = 500, TAKE_UP_EVERY_MS = 3000 };
 
@@ -33,6 +34,7 @@ struct compute {
     uint64_t order[DECODER_SLOTS];       /* when each came: the older is ground first */
     uint64_t arrivals;
     uint64_t received;  /* jobs, in this session */
+    bool started;       /* a dead worker's shards were looked for: jobs may come */
     int64_t take_up_ms; /* when to look for a dead worker's shards again */
     struct buf bytes;   /* of a fetched medium */
     struct wire_out out;
@@ -216,13 +218,21 @@ static int oldest_job(const struct compute *c)
 
 /* ------------------------------------------------------------------ the loop */
 
+/* The broker knows nothing of this worker but the leases: all else is said again. */
+static int on_new_session(void *arg)
+{
+    struct compute *c = arg;
+    c->received = 0;
+    int rc = store_claim(c->options->store, &c->link.queue);
+    rc = rc ? rc : stager_on_new_session(c->stager);
+    return rc || !c->started ? rc : say_credit(c);
+}
+
 static int on_event(struct compute *c, enum link_event event, struct wire_in *in)
 {
     bool taken = false;
     if (event == LINK_NEW) {
-        c->received = 0;
-        const int rc = stager_on_new_session(c->stager);
-        return rc ? rc : say_credit(c);
+        return on_new_session(c);
     }
     if (event == LINK_NOTHING) {
         return 0;
@@ -346,7 +356,8 @@ static int open_all(struct compute *c, const struct models *models)
         .about = models->about,
         .seal_bytes = c->options->seal_bytes,
         .other = on_other,
-        .other_arg = c,
+        .new_session = on_new_session,
+        .arg = c,
     };
     int rc = link_open(&c->link, c->options->broker, c->options->store);
     rc = rc ? rc : stager_new(&c->link, &stager, &c->stager);
@@ -367,6 +378,7 @@ int compute_run(const struct worker_options *options, const struct models *model
     buf_init(&c->bytes, MEDIUM_BYTES_MAX);
     int rc = open_all(c, models);
     rc = rc ? rc : stager_take_up(c->stager, &stop_asked);
+    c->started = true;
     rc = rc ? rc : say_credit(c);
     while (rc == 0 && !should_go(c)) {
         rc = work_once(c);

@@ -26,7 +26,8 @@ struct link {
     char name[128]; /* "host:pid" */
     const char *store;
     bool holds_shard;
-    bool welcome; /* the broker knows this worker */
+    bool welcome;    /* the broker knows this worker */
+    struct id queue; /* the broker's, as its last WELCOME told */
     int64_t beat_ms;
     int64_t next_beat_ms;
     int64_t next_hello_ms;

@@ -36,6 +36,7 @@ struct stager {
     size_t unacked_count;
     size_t unacked_room;
     struct wire_out out;
+    struct wire_out question; /* repeated until it is answered, whatever is said between */
     struct wire_list_out list;
 };
 
@@ -68,6 +69,7 @@ void stager_free(struct stager *s)
     free(s->unacked);
     open_shard_close(s->shard);
     wire_out_release(&s->out);
+    wire_out_release(&s->question);
     wire_list_out_release(&s->list);
     free(s);
 }
@@ -280,15 +282,17 @@ static int on_stage_refused(struct stager *s, struct unacked *u, struct view cod
     return rc;
 }
 
-/* A sealed shard that is not wanted: it was given up as lost while it was away. */
+/* A sealed shard that is not wanted.  One that was given up as lost while it was away goes: its
+ * jobs were done again.  Any other stays where it is: whoever sealed it may know better. */
 static int on_seal_refused(struct stager *s, struct view code, struct view text)
 {
-    log_error("seal_refused", "code=%.*s text=\"%.*s\"", (int)code.n, (const char *)code.p,
-              (int)text.n, (const char *)text.p);
+    const bool lost = view_equal(code, view_str("E_SHARD_LOST"));
+    log_warn_rare("seal_refused", "code=%.*s text=\"%.*s\"", (int)code.n, (const char *)code.p,
+                  (int)text.n, (const char *)text.p);
     int rc = 0;
     for (size_t i = s->unacked_count; rc == 0 && i-- > 0;) {
         if (s->unacked[i].is_seal) {
-            rc = shard_dir_remove(s->options.store, (uint32_t)s->unacked[i].shard);
+            rc = lost ? shard_dir_remove(s->options.store, (uint32_t)s->unacked[i].shard) : 0;
             drop_unacked(s, i);
         }
     }
@@ -400,6 +404,7 @@ static int remove_empty(struct stager *s, uint32_t number)
 {
     wire_begin(&s->out, "EMPTY");
     wire_put_u64(&s->out, "shard", number);
+    wire_put_bool(&s->out, "more", s->shard != NULL);
     const int rc = shard_dir_remove(s->options.store, number);
     return rc ? rc : link_send(s->link, &s->out, NULL);
 }
@@ -436,11 +441,13 @@ int stager_seal(struct stager *s)
 
 /* ------------------------------------------------------------------ taking up */
 
-/* Sends `out` and waits for the answer `verb`; again in every new session and after a silence. */
-static int ask(struct stager *s, struct wire_out *out, const struct view *payload, const char *verb,
+/* Sends the question and waits for the answer `verb`; again in every new session and after a
+ * silence. */
+static int ask(struct stager *s, const struct view *payload, const char *verb,
                const volatile bool *stop, struct wire_in *in)
 {
     int64_t again_ms = 0;
+    log_debug("asking", "for=%s", verb);
     for (;;) {
         enum link_event event;
         if (*stop) {
@@ -449,7 +456,7 @@ static int ask(struct stager *s, struct wire_out *out, const struct view *payloa
         int rc = 0;
         if (s->link->welcome && clock_now_ms() >= again_ms) {
             again_ms = clock_now_ms() + RESEND_MS;
-            rc = link_send(s->link, out, payload);
+            rc = link_send(s->link, &s->question, payload);
         }
         rc = rc ? rc : link_recv(s->link, 200, in, &event);
         if (rc) {
@@ -457,16 +464,18 @@ static int ask(struct stager *s, struct wire_out *out, const struct view *payloa
         }
         if (event == LINK_NEW) {
             again_ms = 0;
+            rc = s->options.new_session(s->options.arg);
         } else if (event == LINK_MESSAGE) {
             bool taken = true;
             if (wire_is(in, verb)) {
+                log_debug("answered", "by=%s", verb);
                 return 0;
             }
             if (wire_is(in, "ERROR")) {
                 return client_error(in);
             }
             rc = stager_on_message(s, in, &taken);
-            rc = rc || taken ? rc : s->options.other(s->options.other_arg, in);
+            rc = rc || taken ? rc : s->options.other(s->options.arg, in);
         }
         wire_in_release(in);
         if (rc) {
@@ -499,9 +508,9 @@ static int reconcile(struct stager *s, struct open_shard *shard, const volatile 
     int rc = open_shard_marks(shard, &marks, &n);
     rc = rc ? rc : list_marks(s, marks, n, &payload);
     if (rc == 0) {
-        wire_begin(&s->out, "CHECK");
-        wire_put_u64(&s->out, "shard", open_shard_number(shard));
-        rc = ask(s, &s->out, &payload, "CHECKED", stop, &in);
+        wire_begin(&s->question, "CHECK");
+        wire_put_u64(&s->question, "shard", open_shard_number(shard));
+        rc = ask(s, &payload, "CHECKED", stop, &in);
     }
     if (rc == 0 && in.payload_count == 1) {
         rc = wire_list_parse(in.payload[0], n, &keep);
@@ -593,8 +602,8 @@ int stager_take_up(struct stager *s, const volatile bool *stop)
         rc = wire_list_end(&s->list, &payload);
     }
     if (rc == 0) {
-        wire_begin(&s->out, "FOUND");
-        rc = ask(s, &s->out, &payload, "FOUND", stop, &in);
+        wire_begin(&s->question, "FOUND");
+        rc = ask(s, &payload, "FOUND", stop, &in);
     }
     rc = rc ? rc : take_found(s, &in, stop);
     wire_in_release(&in);

@@ -23,10 +23,10 @@ struct stager_options {
     const char *store;   /* directory of the shards */
     const char *about;   /* JSON about this worker's models, for the shard */
     uint64_t seal_bytes; /* a shard is sealed when it has grown so large */
-    int (*other)(
-        void *arg,
-        struct wire_in *in); /* gets messages that come while the stager waits for an answer */
-    void *other_arg;
+    /* While the stager waits for an answer: what else comes, and that a session began. */
+    int (*other)(void *arg, struct wire_in *in);
+    int (*new_session)(void *arg);
+    void *arg;
 };
 
 int stager_new(struct link *link, const struct stager_options *options,

@@ -15,6 +15,9 @@
 #include "workers/link.h"
 #include "workers/worker.h"
 
+/* How a child says that starting it again would change nothing. */
+enum { CHILD_REFUSED = 2, CHILD_OUTDATED = 3 };
+
 enum { BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 10000, HEALTHY_MS = 30000 };
 
 struct child {
@@ -22,7 +25,8 @@ struct child {
     int64_t started_ms;
     int64_t backoff_ms;
     int64_t start_at_ms;
-    bool finished; /* it ended in order and is not wanted back */
+    bool finished; /* it is not wanted back */
+    int why;       /* E_ARG, E_VERSION, or 0: it ended in order */
 };
 
 struct worker_options worker_default_options(void)
@@ -58,7 +62,10 @@ static pid_t start_child(unsigned number, const struct worker_options *options,
     if (rc) {
         log_error("worker_failed", "code=%s why=\"%s\"", err_name(rc), err_text());
     }
-    _exit(rc == 0 ? EXIT_SUCCESS : rc == E_VERSION ? 3 : EXIT_FAILURE);
+    _exit(rc == 0           ? EXIT_SUCCESS
+          : rc == E_VERSION ? CHILD_OUTDATED
+          : rc == E_ARG     ? CHILD_REFUSED
+                            : EXIT_FAILURE);
 }
 
 /* Tells the broker at once, so that the child's jobs need not wait for their deadlines.  If it
@@ -86,8 +93,10 @@ static void on_child_end(struct child *c, int status, const struct worker_option
     const pid_t pid = c->pid;
     const int64_t now = clock_now_ms();
     c->pid = 0;
-    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3)) {
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+    if (code == EXIT_SUCCESS || code == CHILD_REFUSED || code == CHILD_OUTDATED) {
         c->finished = true;
+        c->why = code == CHILD_REFUSED ? E_ARG : code == CHILD_OUTDATED ? E_VERSION : 0;
         return;
     }
     const bool healthy = now - c->started_ms > HEALTHY_MS;
@@ -167,6 +176,18 @@ static void supervise(struct child *children, const struct worker_options *optio
     }
 }
 
+/* Each child has told its log why it could not work. */
+static int why_ended(const struct child *children, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (children[i].why) {
+            return err_set(children[i].why,
+                           "this worker cannot work for this broker: the line above tells why");
+        }
+    }
+    return 0;
+}
+
 int worker_run(const struct worker_options *options)
 {
     struct models models = {0};
@@ -181,6 +202,7 @@ int worker_run(const struct worker_options *options)
     struct child *children = rc ? NULL : calloc(options->processes, sizeof *children);
     if (children) {
         supervise(children, &resolved, &models);
+        rc = why_ended(children, options->processes);
     } else if (rc == 0) {
         rc = err_set(E_NOMEM, "no memory for %u processes", options->processes);
     }

@@ -97,6 +97,113 @@ Test(by_hand, broker_ingest_worker_stop_and_verify_over_tcp)
     cr_assert_eq(MILL_RUN(output, "status", corpus), 0, "%s", output);
 }
 
+/* A worker that grinds `tsv` into a corpus of its own with the given store; what it said in the
+ * log. */
+static pid_t start_pair(const char *name, const char *store, pid_t *broker, const char **address)
+{
+    char log[64];
+    snprintf(log, sizeof log, "%s.broker.log", name);
+    const char *broker_log = mill_path(dir, log);
+    *broker = MILL_START(broker_log, "broker", mill_path(dir, name), "--bind", "tcp://127.0.0.1:*",
+                         "--idle-seal", "0.2");
+    *address = address_in(broker_log);
+    snprintf(log, sizeof log, "%s.worker.log", name);
+    return MILL_START(mill_path(dir, log), "worker", "--broker", *address, "--store", store,
+                      "--processes", "1", "--log", "debug");
+}
+
+/* Two queues number their shards alike: one store must never hold those of both. */
+Test(by_hand, a_store_belongs_to_one_queue_and_its_sealed_shards_stay)
+{
+    const char *store = mill_path(dir, "store");
+    const char *address;
+    pid_t broker;
+    const char *coco = mill_coco(dir, 3, 1);
+    pid_t worker = start_pair("a", store, &broker, &address);
+    cr_assert_eq(MILL_RUN(output, "ingest", coco, "--broker", address), 0, "%s", output);
+    until_status(address, "done", 3);
+    cr_assert_eq(MILL_RUN(output, "stop", "--broker", address), 0, "%s", output);
+    cr_assert_eq(mill_wait(worker, 60), 0);
+    cr_assert_eq(mill_wait(broker, 60), 0);
+    worker = start_pair("b", store, &broker, &address);
+    cr_assert_eq(mill_wait(worker, 60), 2, "a worker took another queue's store");
+    mill_kill_group(broker);
+    cr_assert_eq(MILL_RUN(output, "verify", mill_path(dir, "a")), 0, "%s", output);
+}
+
+static unsigned times_in(const char *log, const char *what)
+{
+    struct buf text;
+    unsigned n = 0;
+    buf_init(&text, 1 << 24);
+    if (file_read(log, &text) == 0 && buf_terminate(&text) == 0) {
+        for (const char *p = (const char *)text.p; (p = strstr(p, what)) != NULL; p++) {
+            n++;
+        }
+    }
+    buf_release(&text);
+    return n;
+}
+
+static bool has_open_question(void *log)
+{
+    return times_in(log, "asking for=FOUND") > times_in(log, "answered by=FOUND");
+}
+
+static bool has_worker(void *address)
+{
+    return mill_status(address, "workers") == 1;
+}
+
+/* An idle worker asks for dead workers' shards now and then; a broker that is started again while
+ * it waits for the answer must still hear that it is free. */
+Test(by_hand, a_broker_that_is_started_again_finds_an_idle_worker_free)
+{
+    const char *coco = mill_coco(dir, 3, 1);
+    const char *corpus = mill_path(dir, "a");
+    const char *log = mill_path(dir, "a.worker.log");
+    const char *address;
+    pid_t broker;
+    const pid_t worker = start_pair("a", mill_path(dir, "store"), &broker, &address);
+    mill_until(has_worker, (void *)address, 60, "the worker");
+    mill_kill_group(broker);
+    mill_until(has_open_question, (void *)log, 60,
+               "the worker's question to a broker that is gone");
+    broker = MILL_START(mill_path(dir, "again.log"), "broker", corpus, "--bind", address,
+                        "--idle-seal", "0.2");
+    cr_assert_eq(MILL_RUN(output, "ingest", coco, "--broker", address), 0, "%s", output);
+    until_status(address, "done", 3);
+    cr_assert_eq(MILL_RUN(output, "stop", "--broker", address), 0, "%s", output);
+    cr_assert_eq(mill_wait(worker, 60), 0);
+    cr_assert_eq(mill_wait(broker, 60), 0);
+}
+
+static bool has_staged(void *arg)
+{
+    return mill_status(arg, "staged") > 0;
+}
+
+/* A process that dies while it is to finish is started again, takes up its shard, seals and goes.
+ */
+Test(by_hand, stop_ends_though_a_process_dies_meanwhile)
+{
+    const char *coco = mill_coco(dir, 40, 1);
+    const char *address;
+    pid_t broker;
+    pid_t child[4];
+    const pid_t worker = start_pair("a", mill_path(dir, "store"), &broker, &address);
+    cr_assert_eq(MILL_RUN(output, "ingest", coco, "--broker", address), 0, "%s", output);
+    mill_until(has_staged, (void *)address, 60, "a staged pair");
+    cr_assert_geq(mill_descendants(worker, "worker", child, 4), 1);
+    kill(child[0], SIGSTOP); /* so that it cannot finish before it dies */
+    cr_assert_eq(MILL_RUN(output, "stop", "--broker", address), 0, "%s", output);
+    kill(child[0], SIGKILL);
+    cr_assert_eq(mill_wait(worker, 60), 0);
+    cr_assert_eq(mill_wait(broker, 60), 0);
+    cr_assert_eq(MILL_RUN(output, "status", mill_path(dir, "a"), "--json"), 0, "%s", output);
+    cr_assert(strstr(output, "\"staged\": 0"), "%s", output);
+}
+
 Test(by_hand, a_port_that_others_can_reach_must_be_asked_for)
 {
     cr_assert_eq(MILL_RUN(output, "broker", mill_path(dir, "corpus"), "--bind", "tcp://0.0.0.0:*"),
