@@ -194,18 +194,23 @@ Test(detector, tells_what_the_model_is)
     close_opened(&o);
 }
 
-static void refuses(const char *spoil, const char *sentence)
+static void refuses_plan(const struct c4_plan *plan, const char *spoil, const char *sentence)
 {
     struct scratch_file f;
     struct detector *det = NULL;
-    const struct c4_plan plan = c4_plan_default();
     scratch_file_init(&f);
-    c4_plan_write(&plan, spoil, f.path);
+    c4_plan_write(plan, spoil, f.path);
     const int rc = detector_open(f.path, NULL, &det);
-    cr_assert_eq(rc, E_MODEL, "%s: %s", spoil, rc ? err_text() : "was accepted");
+    cr_assert_eq(rc, E_MODEL, "%s: %s", sentence, rc ? err_text() : "was accepted");
     cr_assert(strstr(err_text(), sentence), "\"%s\" does not say \"%s\"", err_text(), sentence);
     cr_assert(strstr(err_text(), f.path), "\"%s\" does not name the file", err_text());
     scratch_file_release(&f);
+}
+
+static void refuses(const char *spoil, const char *sentence)
+{
+    const struct c4_plan plan = c4_plan_default();
+    refuses_plan(&plan, spoil, sentence);
 }
 
 Test(detector, says_which_tensor_is_wrong)
@@ -245,4 +250,18 @@ Test(detector, refuses_vocabularies_of_the_wrong_length)
     cr_assert(strstr(err_text(), "[13, 3] where the architecture needs [12, any]"), "%s",
               err_text());
     scratch_file_release(&f);
+}
+
+Test(detector, refuses_groups_that_do_not_divide_the_channels)
+{
+    struct c4_plan plan = c4_plan_default();
+    plan.groups = 3;
+    refuses_plan(&plan, NULL, "\"res2a_branch2b\" has 4 input channels, which the 3 groups");
+    memcpy(plan.width, (int[]){3, 6, 9, 2}, sizeof plan.width); /* fewer channels than groups */
+    refuses_plan(&plan, NULL, "\"res5a_branch2b\" has 2 input channels, which the 3 groups");
+    memcpy(plan.width, (int[]){3, 6, 9, 12}, sizeof plan.width);
+    refuses_plan(&plan, "#res3b_branch2b.weight",
+                 "\"res3b_branch2b\" has 7 output channels, which the 3 groups");
+    plan.groups = 2000;
+    refuses_plan(&plan, NULL, "\"groups\" is 2000 in the config");
 }
