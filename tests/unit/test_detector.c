@@ -265,3 +265,10 @@ Test(detector, refuses_groups_that_do_not_divide_the_channels)
     plan.groups = 2000;
     refuses_plan(&plan, NULL, "\"groups\" is 2000 in the config");
 }
+
+Test(detector, refuses_a_vocabulary_without_objects)
+{
+    struct c4_plan plan = c4_plan_default();
+    plan.objects = 0;
+    refuses_plan(&plan, NULL, "\"objects\" is empty; demo-c4 needs the name of one object");
+}
