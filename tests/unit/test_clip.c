@@ -214,3 +214,12 @@ Test(clip, detect_cuts_the_frames_into_clips)
     buf_release(&said);
     folder_release(&f);
 }
+
+Test(clip, detect_refuses_one_file_for_several_clips)
+{
+    struct folder f;
+    folder_init(&f);
+    char *argv[] = {"detect",  "--clip", "2",        "--npz",    f.npz,
+                    "--model", f.model,  f.frame[0], f.frame[1], f.frame[2]};
+    refuses(10, argv, &f, "out.npz is one file, but there are 2 results");
+}
