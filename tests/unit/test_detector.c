@@ -141,6 +141,32 @@ Test(detector, obeys_the_options_on_how_many_regions)
     close_opened(&o);
 }
 
+/* The model's own are 5 to 12. */
+Test(detector, lets_one_number_move_the_other)
+{
+    static const struct {
+        int min;
+        int max;
+        uint32_t most;
+    } cases[] = {{20, -1, 20}, {-1, 3, 3}, {8, -1, 12}, {-1, 7, 7}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct detector_options options = detector_options_default();
+        struct opened o;
+        struct detections got;
+        options.min_boxes = cases[i].min;
+        options.max_boxes = cases[i].max;
+        open_default(&o, &options);
+        uint8_t *rgb = random_image(1, 120, 80);
+        const struct detector_image image = {rgb, 120, 80};
+        cr_assert_eq(detector_info(o.det)->max_regions, cases[i].most);
+        cr_assert_eq(detector_detect(o.det, o.session, &image, NULL, &got), 0);
+        cr_assert_leq(got.n, cases[i].most);
+        cr_assert_geq((int)got.n, cases[i].min);
+        free(rgb);
+        close_opened(&o);
+    }
+}
+
 struct steps {
     unsigned calls;
     unsigned total;
