@@ -61,7 +61,7 @@ int file_read(const char *path, struct buf *out)
     return rc;
 }
 
-static int map_open_file(int fd, const char *path, struct view *out)
+static int check_regular(int fd, const char *path, size_t *bytes)
 {
     struct stat st;
     if (fstat(fd, &st)) {
@@ -70,24 +70,41 @@ static int map_open_file(int fd, const char *path, struct view *out)
     if (!S_ISREG(st.st_mode)) {
         return err_set(E_FORMAT, "%s is not a regular file", path);
     }
-    *out = view_of(NULL, 0);
-    if (st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED) {
-            return err_errno("cannot map %s", path);
-        }
-        *out = view_of(p, (size_t)st.st_size);
+    *bytes = (size_t)st.st_size;
+    return 0;
+}
+
+/* A pipe without a writer would hold open() up for ever, but for O_NONBLOCK, which means nothing to
+ * a regular file. */
+static int open_regular(const char *path, int *out, size_t *bytes)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return err_errno("cannot open %s", path);
     }
+    const int rc = check_regular(fd, path, bytes);
+    if (rc) {
+        close(fd);
+        return rc;
+    }
+    *out = fd;
     return 0;
 }
 
 int file_map(const char *path, struct view *out)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_errno("cannot open %s", path);
+    int fd;
+    size_t bytes;
+    int rc = open_regular(path, &fd, &bytes);
+    if (rc) {
+        return rc;
     }
-    const int rc = map_open_file(fd, path, out);
+    void *p = bytes ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0) : NULL;
+    if (p == MAP_FAILED) {
+        rc = err_errno("cannot map %s", path);
+    } else {
+        *out = view_of(p, bytes);
+    }
     close(fd);
     return rc;
 }
@@ -200,11 +217,13 @@ static int hash_descriptor(int fd, const char *path, struct id *digest)
 
 int file_digest(const char *path, struct id *digest)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_errno("cannot open %s", path);
+    int fd;
+    size_t bytes;
+    int rc = open_regular(path, &fd, &bytes);
+    if (rc) {
+        return rc;
     }
-    const int rc = hash_descriptor(fd, path, digest);
+    rc = hash_descriptor(fd, path, digest);
     close(fd);
     return rc;
 }

@@ -10,8 +10,8 @@
 #include "common/buf.h"
 #include "common/id.h"
 
-/* Appends the file's bytes to `out`; E_NO_FILE, E_SYSTEM, E_TOO_BIG beyond the buffer's limit; each
- * names the path. */
+/* Appends the file's bytes to `out`, or a pipe's, whose writer it waits for; E_NO_FILE, E_SYSTEM,
+ * E_TOO_BIG beyond the buffer's limit; each names the path. */
 int file_read(const char *path, struct buf *out) MUST_CHECK;
 
 /* Maps a regular file read-only; an empty file gives an empty view.  E_NO_FILE, E_SYSTEM, E_FORMAT
@@ -41,7 +41,8 @@ int file_remove(const char *path) MUST_CHECK;
 
 int file_size(const char *path, uint64_t *bytes) MUST_CHECK;
 
-/* BLAKE2b-256 of the file's bytes, as `b2sum -l 256` prints it; about 1 GB/s. */
+/* BLAKE2b-256 of a regular file's bytes, as `b2sum -l 256` prints it; about 1 GB/s. Errors as
+ * file_map(). */
 int file_digest(const char *path, struct id *digest) MUST_CHECK;
 
 /* Makes a directory and its missing parents, mode 0755; fine when it exists. */

@@ -6,8 +6,12 @@
 #include "detector/kinetics.h"
 
 /* X(the name in a model's metadata, its graph, config, preprocess, objects, eps) */
-#define ARCHITECTURES(X)                                                                         \
-    X("demo-c4", arch_c4, NULL, NULL, NULL, 0)                                                   \
+#define ARCHITECTURES(X)                       \
+    X("demo-c4", arch_c4, NULL, NULL, NULL, 0) \
+    PUBLISHED(X)
+
+/* Those whose weights can be imported. */
+#define PUBLISHED(X)                                                                             \
     X("butd-r101-c4", arch_c4, butd_config, butd_preprocess, NULL, 1e-5)                         \
     X("frcnn-r50-c4", arch_c4, detectron2_r50_c4_config, detectron2_preprocess, coco_80, 1e-5)   \
     X("frcnn-r101-c4", arch_c4, detectron2_r101_c4_config, detectron2_preprocess, coco_80, 1e-5) \
@@ -40,10 +44,16 @@ const struct network *arch_find(const char *name)
     return NULL;
 }
 
+#define X(name, ...) ", " name
 const char *arch_names(void)
 {
-#define X(name, ...) ", " name
     static const char names[] = "" ARCHITECTURES(X);
     return names + 2; /* past the first ", " */
-#undef X
 }
+
+const char *arch_published_names(void)
+{
+    static const char names[] = "" PUBLISHED(X);
+    return names + 2;
+}
+#undef X

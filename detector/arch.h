@@ -54,8 +54,10 @@ struct network {
 /* By the name in a model's metadata; NULL when there is none of that name. */
 const struct network *arch_find(const char *name);
 
-/* All names, separated by ", ", for a message. */
+/* All names, separated by ", ", for a message; and those of networks whose weights are published.
+ */
 const char *arch_names(void);
+const char *arch_published_names(void);
 
 /* The kinds of graph, each with the constants of its published networks. */
 extern const struct arch arch_c4;

@@ -57,6 +57,17 @@ static int find_architecture(struct detector *det)
     return 0;
 }
 
+/* A region is one of some object. */
+static void check_objects(struct detector *det)
+{
+    if (det->shape.kind == DETECTOR_REGIONS && det->model.objects.n == 0) {
+        model_fail(&det->model,
+                   "the metadata entry \"objects\" is empty; %s needs the name of one object at "
+                   "least",
+                   det->info.architecture);
+    }
+}
+
 static void describe(struct detector *det)
 {
     struct detector_info *info = &det->info;
@@ -97,6 +108,7 @@ int detector_open(const char *path, const struct detector_options *options, stru
     rc = find_architecture(det);
     if (rc == 0) {
         det->graph = det->arch->build(&det->model, options, &det->shape);
+        check_objects(det);
         rc = model_finish(&det->model);
     }
     if (rc) {

@@ -35,7 +35,8 @@
 struct detector;
 struct detector_session;
 
-/* What overrides the model file's own post-processing; -1 (and NAN) keep the model's. */
+/* What overrides the model file's own post-processing; -1 (and NAN) keep the model's, but where
+ * only one of the two numbers is given, the other follows it as far as it must. */
 struct detector_options {
     int min_boxes; /* this many regions are exported even below the threshold, if there are */
     int max_boxes;

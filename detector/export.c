@@ -10,9 +10,11 @@ struct export_limits export_limits_read(struct model *m, const struct detector_o
     l.min_boxes = model_int(m, m->config, "min_boxes", 0, l.max_boxes);
     if (options->max_boxes >= 0) {
         l.max_boxes = options->max_boxes;
+        l.min_boxes = l.min_boxes < l.max_boxes ? l.min_boxes : l.max_boxes;
     }
     if (options->min_boxes >= 0) {
         l.min_boxes = options->min_boxes;
+        l.max_boxes = l.max_boxes > l.min_boxes ? l.max_boxes : l.min_boxes;
     }
     if (options->conf_threshold >= 0) {
         l.threshold = (double)options->conf_threshold;

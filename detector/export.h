@@ -18,7 +18,8 @@ struct export_limits {
     double threshold; /* of a region's confidence */
 };
 
-/* The config's "min_boxes", "max_boxes" and "conf_threshold", unless the options say otherwise. */
+/* The config's "min_boxes", "max_boxes" and "conf_threshold", unless the options say otherwise: a
+ * least number above the config's greatest raises that, a greatest below its least lowers it. */
 struct export_limits export_limits_read(struct model *m, const struct detector_options *options);
 
 struct region {

@@ -337,6 +337,18 @@ static const char *own_name(struct model *m, const char *name)
     return copy ? memcpy(copy, name, strlen(name) + 1) : NULL;
 }
 
+/* Every group of a convolution has as many channels as the next. */
+static void check_groups(struct model *m, const char *name, const struct conv *c, int channels,
+                         const char *what)
+{
+    if (channels % conv_groups(c)) {
+        model_fail(m,
+                   "\"%.80s\" has %d %s channels, which the %d groups that the config asks for do "
+                   "not divide",
+                   name, channels, what, conv_groups(c));
+    }
+}
+
 /* Weight (of `dims` dimensions) and bias of a layer. */
 static void read_layer(struct model *m, const char *name, int dims, const int *shape_wanted,
                        struct conv *c)
@@ -348,6 +360,7 @@ static void read_layer(struct model *m, const char *name, int dims, const int *s
     const float *weight = model_tensor(m, key, dims, shape);
     c->out = shape[0];
     c->in = shape[1] * conv_groups(c);
+    check_groups(m, name, c, c->out, "output");
     snprintf(key, sizeof key, "%s.bias", name);
     c->bias = model_tensor(m, key, 1, shape);
     c->name = own_name(m, name);
@@ -363,6 +376,7 @@ static void read_layer(struct model *m, const char *name, int dims, const int *s
 void model_conv(struct model *m, const char *name, struct conv *c)
 {
     const int in = c->in / conv_groups(c);
+    check_groups(m, name, c, c->in, "input");
     if (c->taps > 0) {
         read_layer(m, name, 5, (const int[]){c->out, in, c->taps, c->kernel, c->kernel}, c);
     } else {

@@ -359,8 +359,8 @@ static int remember(struct machine *m, uint64_t index)
 {
     struct pickle_value *v = pickle_peek(m, 0);
     int rc = v ? 0 : pickle_malformed(m, "remembers a value where there is none");
-    if (!rc && index >= PICKLE_VALUES_MAX) {
-        rc = pickle_malformed(m, "remembers more values than weights ever have");
+    if (!rc && index > offset(m)) { /* who counts from 0 never gets there */
+        rc = pickle_malformed(m, "remembers a value under a number larger than its bytes are many");
     }
     while (!rc && m->memo.n <= index) {
         rc = pickle_append(m, &m->memo, NULL);

@@ -11,9 +11,10 @@
  * objects.  Protocol 0's text, sets, instances, extensions and out-of-band buffers are refused.
  *
  * Bounded: a value costs at least one byte of the file and there are at most PICKLE_VALUES_MAX;
- * nothing recurses.  But values may be shared and contain themselves, so whoever walks them must
- * bound its depth.  Strings and bytes are views of the file, which must outlive the pickle; the few
- * that had to be decoded are the pickle's own, until pickle_take_owned().
+ * none is remembered under a number larger than the bytes before it are many; nothing recurses. But
+ * values may be shared and contain themselves, so whoever walks them must bound its depth.  Strings
+ * and bytes are views of the file, which must outlive the pickle; the few that had to be decoded
+ * are the pickle's own, until pickle_take_owned().
  */
 #ifndef DETECTOR_PICKLE_H
 #define DETECTOR_PICKLE_H

@@ -34,26 +34,19 @@ static bool read_sizes(const struct pickle_value *v, uint64_t *out, int *dims)
     return true;
 }
 
-/* Whether every element of the array, which begins at `offset`, is among `elements`, and it has no
- * more elements than that. */
-static bool fits(const struct weights_array *a, uint64_t offset, uint64_t elements)
+/* Whether every element of the array, which begins at `offset` and has some, is among `elements`.
+ */
+static bool is_within(const struct weights_array *a, uint64_t offset, uint64_t elements)
 {
-    uint64_t count = 1;
     uint64_t last = offset;
-    if (offset > elements) {
-        return false;
-    }
     for (int d = 0; d < a->dims; d++) {
         uint64_t reach;
-        if (__builtin_mul_overflow(count, a->shape[d], &count)) {
-            return false;
-        }
-        if (a->shape[d] && (__builtin_mul_overflow(a->shape[d] - 1, a->stride[d], &reach) ||
-                            __builtin_add_overflow(last, reach, &last))) {
+        if (__builtin_mul_overflow(a->shape[d] - 1, a->stride[d], &reach) ||
+            __builtin_add_overflow(last, reach, &last)) {
             return false;
         }
     }
-    return count == 0 || (count <= elements && last < elements);
+    return last < elements;
 }
 
 /* ---- torch ---- */
@@ -121,11 +114,17 @@ static int read_tensor(const struct subject *s, const struct pickle_value *argum
     out->type = storage.type;
     if (!pickle_size_of(pickle_item(arguments, 1), &offset) ||
         !read_sizes(pickle_item(arguments, 2), out->shape, &out->dims) ||
-        !read_sizes(pickle_item(arguments, 3), out->stride, &strides) || strides != out->dims) {
+        !read_sizes(pickle_item(arguments, 3), out->stride, &strides) || strides != out->dims ||
+        !weights_count_elements(out)) {
         return wrong(s, "has a size, stride or offset that no tensor has");
     }
-    if (!fits(out, offset, elements)) {
+    if (offset > elements || (out->count > 0 && !is_within(out, offset, elements))) {
         return wrong(s, "reaches beyond the end of its storage");
+    }
+    if (out->count > elements) {
+        return wrong(s,
+                     "has more numbers than its storage, some of them several times (as expand() "
+                     "makes it); save a copy of it (contiguous())");
     }
     out->data = (const unsigned char *)bytes.p + offset * weights_type_bytes(out->type);
     return 0;
@@ -179,7 +178,8 @@ static int place(const struct subject *s, const struct pickle_value *raw, bool f
     if (!raw || raw->kind != PICKLE_BYTES) {
         return wrong(s, "has no bytes");
     }
-    if (!weights_set_contiguous(out) || !fits(out, 0, raw->bytes.n / each)) {
+    if (!weights_set_contiguous(out) || !weights_count_elements(out) ||
+        out->count > raw->bytes.n / each) {
         return wrong(s, "has fewer bytes than its shape needs");
     }
     if (fortran) {

@@ -59,7 +59,7 @@ bool weights_set_contiguous(struct weights_array *a)
     return true;
 }
 
-static bool count_elements(struct weights_array *a)
+bool weights_count_elements(struct weights_array *a)
 {
     a->count = 1;
     for (int d = 0; d < a->dims; d++) {
@@ -86,7 +86,7 @@ int weights_add(struct weights *w, struct view name, const struct weights_array 
     w->array = more;
     struct weights_array *added = &w->array[w->count];
     *added = *a;
-    if (!count_elements(added)) {
+    if (!weights_count_elements(added)) {
         return err_set(E_FORMAT, "%s: array \"%.*s\" has an impossible shape", w->path, (int)name.n,
                        (const char *)name.p);
     }

@@ -28,6 +28,9 @@ int weights_add(struct weights *w, struct view name, const struct weights_array 
 /* Whether a message may hold the name, too; weights_add() asks the same. */
 int weights_check_name(const struct weights *w, struct view name) MUST_CHECK;
 
+/* Sets the count that the shape makes; false where it is no number. */
+bool weights_count_elements(struct weights_array *a);
+
 /* Row-major strides for the array's shape; false where its elements cannot be counted. */
 bool weights_set_contiguous(struct weights_array *a);
 

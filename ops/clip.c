@@ -1,7 +1,6 @@
 #include "ops/clip.h"
 
-#include <jansson.h>
-
+#include "ops/json_out.h"
 #include "ops/npz.h"
 
 enum { BEST = 5 };
@@ -61,36 +60,43 @@ static json_t *row_json(const struct clip *c, uint32_t row)
     const uint32_t n = best_classes(score, c->features->classes, best);
     json_t *list = json_array();
     for (uint32_t k = 0; k < n; k++) {
-        json_array_append_new(list,
-                              json_pack("{s:i, s:s, s:f}", "class_id", (int)best[k], "class",
-                                        name_of(c, best[k]), "score", (double)score[best[k]]));
+        if (json_array_append_new(list, json_pack("{s:i, s:s, s:f}", "class_id", (int)best[k],
+                                                  "class", name_of(c, best[k]), "score",
+                                                  (double)score[best[k]]))) {
+            json_decref(list);
+            return NULL;
+        }
     }
     return list;
 }
 
-int clip_print_json(const struct clip *c, FILE *out)
+static json_t *rows_json(const struct clip *c)
+{
+    json_t *rows = json_array();
+    for (uint32_t i = 0; i < c->features->n; i++) {
+        if (json_array_append_new(rows, row_json(c, i))) {
+            json_decref(rows);
+            return NULL;
+        }
+    }
+    return rows;
+}
+
+static json_t *frames_json(const struct clip *c)
 {
     json_t *frames = json_array();
-    json_t *rows = json_array();
     for (uint32_t i = 0; i < c->frames; i++) {
-        json_array_append_new(frames, json_string(c->path[i]));
+        json_array_append_new(frames, json_out_text(view_str(c->path[i])));
     }
-    for (uint32_t i = 0; i < c->features->n; i++) {
-        json_array_append_new(rows, row_json(c, i));
-    }
-    json_t *j = json_pack("{s:o, s:i, s:i, s:s, s:i, s:o}", "frames", frames, "width",
+    return frames;
+}
+
+int clip_print_json(const struct clip *c, FILE *out)
+{
+    json_t *j = json_pack("{s:o, s:i, s:i, s:s, s:i, s:o}", "frames", frames_json(c), "width",
                           (int)c->width, "height", (int)c->height, "model", c->model->name, "dim",
-                          (int)c->features->dim, "classes", rows);
-    const int rc = j && json_array_size(frames) == c->frames
-                       ? json_dumpf(j, out, JSON_COMPACT | JSON_REAL_PRECISION(9))
-                       : -1;
-    json_decref(j);
-    fputc('\n', out);
-    return rc ? err_set(E_TEXT_UTF8,
-                        "%s: the result cannot be written as JSON (is the file's name valid "
-                        "UTF-8?)",
-                        c->path[0])
-              : 0;
+                          (int)c->features->dim, "classes", rows_json(c));
+    return json_out_line(j, c->path[0], out);
 }
 
 static int add_rows(struct npz *z, const char *name, const float *x, uint32_t rows,

@@ -21,7 +21,8 @@ struct clip {
 /* The best classes of each row with their scores; without classes, what there is of features. */
 void clip_print_table(const struct clip *c, FILE *out);
 
-/* One JSON object on one line, with the best classes of each row. */
+/* One JSON object on one line, with the best classes of each row; E_MODEL, and nothing written,
+ * where a score is not finite. */
 int clip_print_json(const struct clip *c, FILE *out) MUST_CHECK;
 
 /* features [n][D], scores [n][C], embedding [n][E], as far as the model has them, in single

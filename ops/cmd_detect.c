@@ -12,6 +12,7 @@
 #include "ops/model_files.h"
 #include "ops/option.h"
 #include "ops/regions.h"
+#include "ops/result_place.h"
 #include "workers/decoder.h"
 
 static const char usage[] =
@@ -39,8 +40,8 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_LXMERT, FORMAT_BUTD };
 
 struct detect_options {
     const char *model;
-    const char *npz;
-    const char *draw;
+    struct result_place npz;
+    struct result_place draw;
     enum format format;
     bool profile;
     int clip; /* frames; 0: all images are one clip */
@@ -56,37 +57,6 @@ struct detect_run {
     struct buf frames; /* a clip's, decoded */
 };
 
-/* "photos/cat.01.jpg" -> "cat.01"; malloc'ed. */
-static char *stem_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *stem = strdup(slash ? slash + 1 : path);
-    char *dot = stem ? strrchr(stem, '.') : NULL;
-    if (dot && dot != stem) {
-        *dot = '\0';
-    }
-    return stem;
-}
-
-/* PATH itself when it ends with `extension`, else PATH/<stem><extension> in a folder made for it.
- */
-static int output_path(const char *path, const char *stem, const char *extension, char **out)
-{
-    const size_t n = strlen(path);
-    const size_t e = strlen(extension);
-    if (n > e && strcmp(path + n - e, extension) == 0) {
-        *out = strdup(path);
-        return *out ? 0 : err_set(E_NOMEM, "no memory for a path");
-    }
-    const int rc = file_make_dirs(path);
-    if (rc) {
-        return rc;
-    }
-    return asprintf(out, "%s/%s%s", path, stem, extension) < 0
-               ? err_set(E_NOMEM, "no memory for a path")
-               : 0;
-}
-
 static int print_regions(const struct detect_options *o, const struct regions *r)
 {
     switch (o->format) {
@@ -100,7 +70,7 @@ static int print_regions(const struct detect_options *o, const struct regions *r
 static int write_npz(const struct detect_options *o, const struct regions *r)
 {
     char *path = NULL;
-    int rc = output_path(o->npz, r->id, ".npz", &path);
+    int rc = result_place_path(&o->npz, r->id, &path);
     rc = rc ? rc : regions_write_npz(r, path);
     free(path);
     return rc;
@@ -109,7 +79,7 @@ static int write_npz(const struct detect_options *o, const struct regions *r)
 static int draw(const struct detect_options *o, const struct regions *r, const uint8_t *rgb)
 {
     char *path = NULL;
-    int rc = output_path(o->draw, r->id, ".png", &path);
+    int rc = result_place_path(&o->draw, r->id, &path);
     rc = rc ? rc : regions_draw(r, rgb, path);
     free(path);
     return rc;
@@ -160,12 +130,12 @@ static int detect_image(struct detect_run *run, const char *path)
     if (rc) {
         return err_set(rc, "%s: %s", path, err_text());
     }
-    char *stem = stem_of(path);
+    char *stem = result_stem(path);
     const struct regions regions = {
         path, stem ? stem : "", image.width, image.height, detector_info(run->detector), &found};
     rc = print_regions(run->options, &regions);
-    rc = rc || !run->options->npz ? rc : write_npz(run->options, &regions);
-    rc = rc || !run->options->draw ? rc : draw(run->options, &regions, image.rgb);
+    rc = rc || !run->options->npz.path ? rc : write_npz(run->options, &regions);
+    rc = rc || !run->options->draw.path ? rc : draw(run->options, &regions, image.rgb);
     if (!rc && run->options->profile) {
         print_profile(run->session);
     }
@@ -199,15 +169,15 @@ static int decode_frames(struct detect_run *run, int n, char **path, struct dete
 static int write_clip(const struct detect_options *o, const struct clip *c)
 {
     char *path = NULL;
-    char *stem = stem_of(c->path[0]);
+    char *stem = result_stem(c->path[0]);
     int rc = stem ? 0 : err_set(E_NOMEM, "no memory for a path");
     if (!rc && o->format == FORMAT_JSON) {
         rc = clip_print_json(c, stdout);
     } else if (!rc) {
         clip_print_table(c, stdout);
     }
-    if (!rc && o->npz) {
-        rc = output_path(o->npz, stem, ".npz", &path);
+    if (!rc && o->npz.path) {
+        rc = result_place_path(&o->npz, stem, &path);
         rc = rc ? rc : clip_write_npz(c, path);
     }
     free(path);
@@ -243,9 +213,9 @@ static int check_options(const struct detect_options *o, const struct detector_i
         return err_set(E_ARG, "--clip is for clip networks; %s takes each image by itself",
                        info->architecture);
     }
-    const bool of_regions = o->format == FORMAT_LXMERT || o->format == FORMAT_BUTD || o->draw ||
-                            o->detector.min_boxes >= 0 || o->detector.max_boxes >= 0 ||
-                            !isnan(o->detector.conf_threshold);
+    const bool of_regions = o->format == FORMAT_LXMERT || o->format == FORMAT_BUTD ||
+                            o->draw.path || o->detector.min_boxes >= 0 ||
+                            o->detector.max_boxes >= 0 || !isnan(o->detector.conf_threshold);
     if (info->kind != DETECTOR_REGIONS && of_regions) {
         return err_set(E_ARG,
                        "--tsv, --draw, --min, --max and --threshold are for regions, which %s does "
@@ -253,6 +223,45 @@ static int check_options(const struct detect_options *o, const struct detector_i
                        info->architecture);
     }
     return 0;
+}
+
+/* A line of --tsv begins with the name, and nothing in it may look like the next field. */
+static int check_name(int image, const char *stem)
+{
+    const size_t good = strcspn(stem, "\t\r\n");
+    return stem[good]
+               ? err_set(E_ARG,
+                         "--tsv cannot write the name of image %d, which has a tab or a line "
+                         "break after \"%.*s\"; rename the file",
+                         image, (int)good, stem)
+               : 0;
+}
+
+static int check_names(int n, char **path)
+{
+    int rc = 0;
+    for (int i = 0; i < n && !rc; i++) {
+        char *stem = result_stem(path[i]);
+        rc = stem ? check_name(i + 1, stem) : err_set(E_NOMEM, "no memory for a file's name");
+        free(stem);
+    }
+    return rc;
+}
+
+/* How many of n images make one result. */
+static int images_a_result(const struct detect_options *o, enum detector_kind kind, int n)
+{
+    return kind != DETECTOR_CLIPS ? 1 : o->clip ? o->clip : n;
+}
+
+/* What is written is known before the first image: nothing overwrites anything. */
+static int check_results(const struct detect_run *run, int n, char **path)
+{
+    const struct detect_options *o = run->options;
+    const int together = images_a_result(o, detector_info(run->detector)->kind, n);
+    int rc = o->format == FORMAT_LXMERT || o->format == FORMAT_BUTD ? check_names(n, path) : 0;
+    rc = rc || !o->npz.path ? rc : result_place_check(&o->npz, path, n, together);
+    return rc || !o->draw.path ? rc : result_place_check(&o->draw, path, n, together);
 }
 
 static int open_run(struct detect_run *run, const struct detect_options *o)
@@ -284,12 +293,13 @@ static int detect_all(const struct detect_options *o, int n, char **path)
 {
     struct detect_run run;
     int rc = open_run(&run, o);
+    rc = rc ? rc : check_results(&run, n, path);
     int status = rc ? command_fail("detect", rc) : EXIT_OK;
     if (!rc && o->profile) {
         fprintf(stderr, "matrix products by %s\n", detector_info(run.detector)->kernels);
     }
     const enum detector_kind kind = rc ? DETECTOR_REGIONS : detector_info(run.detector)->kind;
-    const int together = kind != DETECTOR_CLIPS ? 1 : o->clip ? o->clip : n;
+    const int together = images_a_result(o, kind, n);
     for (int i = 0; i < n && !rc; i += together) {
         const int count = n - i < together ? n - i : together;
         const int failed = kind == DETECTOR_REGIONS ? detect_image(&run, path[i])
@@ -315,7 +325,9 @@ int cmd_detect(int argc, char **argv)
         {"max", required_argument, NULL, 'x'},   {"threshold", required_argument, NULL, 'c'},
         {"clip", required_argument, NULL, 'l'},  {"profile", no_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    struct detect_options o = {.detector = detector_options_default()};
+    struct detect_options o = {.npz = {.option = "npz", .extension = ".npz"},
+                               .draw = {.option = "draw", .extension = ".png"},
+                               .detector = detector_options_default()};
     uint64_t least = (uint64_t)o.detector.min_boxes;
     uint64_t most = (uint64_t)o.detector.max_boxes;
     uint64_t clip = (uint64_t)o.clip;
@@ -327,8 +339,8 @@ int cmd_detect(int argc, char **argv)
         case 'm': o.model = optarg; break;
         case 'j': o.format = FORMAT_JSON; break;
         case 't': ok = ok && parse_format(optarg, &o.format); break;
-        case 'z': o.npz = optarg; break;
-        case 'd': o.draw = optarg; break;
+        case 'z': o.npz.path = optarg; break;
+        case 'd': o.draw.path = optarg; break;
         case 'n': rc = option_whole("min", optarg, 0, REGIONS_MAX, &least); break;
         case 'x': rc = option_whole("max", optarg, 1, REGIONS_MAX, &most); break;
         case 'c': rc = option_real("threshold", optarg, 0, 1, &threshold); break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/command.h"
+#include "ops/json_out.h"
 #include "ops/option.h"
 #include "recipes/node_tokens.h"
 #include "shards/about.h"
@@ -28,20 +29,6 @@ struct inspector {
 };
 
 /* ---- JSON ---- */
-
-/* Text of the web, or a path: as a JSON string, or as hexadecimal digits where it is not UTF-8. */
-static json_t *text_json(struct view text)
-{
-    json_t *s = json_stringn(text.p, text.n);
-    if (!s) {
-        char digits[2 * 256 + 5] = "hex:";
-        for (size_t i = 0; i < text.n && i < 256; i++) {
-            snprintf(digits + 4 + 2 * i, 3, "%02x", ((const unsigned char *)text.p)[i]);
-        }
-        s = json_string(digits);
-    }
-    return s;
-}
 
 static json_t *id_json(const struct id *id)
 {
@@ -85,8 +72,8 @@ static json_t *graph_json(const struct pair_record *r)
         json_array_append_new(
             nodes,
             json_pack("{s:s, s:o, s:i, s:i, s:[i,i], s:b}", "type", node_types[n->type], "label",
-                      text_json(view_str(node_label(g, i))), "beg", (int)n->beg, "end", (int)n->end,
-                      "tokens", (int)t.beg, (int)t.end, "implicit", (int)n->implicit));
+                      json_out_text(view_str(node_label(g, i))), "beg", (int)n->beg, "end",
+                      (int)n->end, "tokens", (int)t.beg, (int)t.end, "implicit", (int)n->implicit));
     }
     for (uint32_t i = 0; i < g->edge_count; i++) {
         const struct graph_edge *e = &g->edges[i];
@@ -116,12 +103,12 @@ static json_t *pair_json(const struct pair_record *r, uint32_t shard)
     return json_pack(
         "{s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pair",
         id_json(&r->id), "medium", id_json(&r->medium), "shard", (int)shard, "group",
-        (json_int_t)r->group, "source", text_json(r->source), "key", text_json(r->key), "split",
-        text_json(r->split), "coco_image_id", (json_int_t)r->coco_image_id, "coco_caption_id",
-        (json_int_t)r->coco_caption_id, "vg_id", (json_int_t)r->vg_id, "flickr_id",
-        (json_int_t)r->flickr_id, "text", text_json(r->text), "sentences", sentences_json(r),
-        "tokenizer", text_json(r->tokens.tokenizer), "tokens", tokens_json(&r->tokens), "graph",
-        graph_json(r));
+        (json_int_t)r->group, "source", json_out_text(r->source), "key", json_out_text(r->key),
+        "split", json_out_text(r->split), "coco_image_id", (json_int_t)r->coco_image_id,
+        "coco_caption_id", (json_int_t)r->coco_caption_id, "vg_id", (json_int_t)r->vg_id,
+        "flickr_id", (json_int_t)r->flickr_id, "text", json_out_text(r->text), "sentences",
+        sentences_json(r), "tokenizer", json_out_text(r->tokens.tokenizer), "tokens",
+        tokens_json(&r->tokens), "graph", graph_json(r));
 }
 
 static void set_name(json_t *o, const char *key, const char *name)
@@ -161,8 +148,8 @@ static json_t *visual_json(const struct inspector *in, const struct visual_recor
     }
     return json_pack("{s:o, s:i, s:i, s:i, s:o, s:o, s:s, s:s, s:s, s:[i,i], s:[i,i], s:o}",
                      "medium", id_json(&r->medium), "shard", (int)shard, "width", (int)r->width,
-                     "height", (int)r->height, "detector", text_json(r->detector), "locator",
-                     text_json(r->locator), "boxes_are",
+                     "height", (int)r->height, "detector", json_out_text(r->detector), "locator",
+                     json_out_text(r->locator), "boxes_are",
                      r->convention == BOX_PROPOSAL ? "proposals" : "regressed", "ordered_by",
                      r->order == BOX_BY_CONFIDENCE ? "confidence" : "proposal", "feature_dtype",
                      dtype_of(r), "features", (int)r->n, (int)r->dim, "soft_labels",

@@ -38,7 +38,7 @@ static void print_usage(FILE *to)
 {
     char lines[1000];
     size_t n = 0;
-    const char *name = arch_names();
+    const char *name = arch_published_names();
     for (size_t column = 100; *name && n < sizeof lines - 100;) {
         const size_t length = strcspn(name, " ");
         const bool breaks = column + length > 90;

@@ -224,7 +224,7 @@ int model_import(const struct model_import *job, struct model_imported *out)
         return err_set(E_ARG,
                        "\"%.60s\" is no architecture that weights can be imported for; "
                        "there are %s",
-                       job->arch, arch_names());
+                       job->arch, arch_published_names());
     }
     int rc = weights_open(job->from, &weights);
     if (rc) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/half.h"
+#include "ops/json_out.h"
 #include "ops/npz.h"
 
 static const char *name_of(const struct detector_names *names, const uint16_t *id, uint32_t i)
@@ -40,30 +41,37 @@ static json_t *region_json(const struct regions *r, uint32_t i)
         box_json(f->refined_boxes + 4 * (size_t)i), "conf", (double)f->conf[i], "object_id",
         (int)f->object_id[i], "object", r->model->objects.name[f->object_id[i]], "object_conf",
         (double)f->object_conf[i]);
-    if (j && f->attr_id) {
-        json_object_set_new(j, "attribute_id", json_integer(f->attr_id[i]));
-        json_object_set_new(j, "attribute", json_string(r->model->attributes.name[f->attr_id[i]]));
-        json_object_set_new(j, "attribute_conf", json_real((double)f->attr_conf[i]));
+    if (!j || !f->attr_id) {
+        return j;
+    }
+    json_t *attribute = json_pack("{s:i, s:s, s:f}", "attribute_id", (int)f->attr_id[i],
+                                  "attribute", r->model->attributes.name[f->attr_id[i]],
+                                  "attribute_conf", (double)f->attr_conf[i]);
+    if (!attribute || json_object_update_new(j, attribute)) {
+        json_decref(j);
+        return NULL;
     }
     return j;
 }
 
-int regions_print_json(const struct regions *r, FILE *out)
+static json_t *regions_json(const struct regions *r)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < r->found->n; i++) {
-        json_array_append_new(list, region_json(r, i));
+        if (json_array_append_new(list, region_json(r, i))) {
+            json_decref(list);
+            return NULL;
+        }
     }
-    json_t *j = json_pack("{s:s, s:i, s:i, s:s, s:o}", "image", r->path, "width", (int)r->width,
-                          "height", (int)r->height, "model", r->model->name, "regions", list);
-    const int rc = j ? json_dumpf(j, out, JSON_COMPACT | JSON_REAL_PRECISION(9)) : -1;
-    json_decref(j);
-    fputc('\n', out);
-    return rc ? err_set(E_TEXT_UTF8,
-                        "%s: the result cannot be written as JSON (is the file's name "
-                        "valid UTF-8?)",
-                        r->path)
-              : 0;
+    return list;
+}
+
+int regions_print_json(const struct regions *r, FILE *out)
+{
+    json_t *j = json_pack("{s:o, s:i, s:i, s:s, s:o}", "image", json_out_text(view_str(r->path)),
+                          "width", (int)r->width, "height", (int)r->height, "model", r->model->name,
+                          "regions", regions_json(r));
+    return json_out_line(j, r->path, out);
 }
 
 static int print_base64(const void *p, size_t bytes, char end, FILE *out)

@@ -21,7 +21,7 @@ struct regions {
 /* A table: confidence, object, attribute, box. */
 void regions_print_table(const struct regions *r, FILE *out);
 
-/* One JSON object on one line. */
+/* One JSON object on one line; E_MODEL, and nothing written, where a number is not finite. */
 int regions_print_json(const struct regions *r, FILE *out) MUST_CHECK;
 
 /* One line of the bottom-up-attention TSV: img_id, img_h, img_w, objects_id, objects_conf,

@@ -65,12 +65,12 @@ def check_rules(figures, name, row, size):
     scale = min(600 / min(width, height), 1000 / max(width, height))
     boxes = arrays[8].reshape(-1, 4).astype(np.float64) * scale
     overlap = overlaps(boxes[:, None], boxes[None], 1) - 2 * np.eye(len(boxes))
-    figures.add("overlap - .7", max(0, overlap.max() - 0.7), 1e-5, name)
+    figures.add("overlap - .7", np.maximum(0, overlap.max() - 0.7), 1e-5, name)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
-    figures.add("16 px - side (px)", max(0, (16 * scale - sides).max()), 1e-3, name)
+    figures.add("16 px - side (px)", np.maximum(0, (16 * scale - sides).max()), 1e-3, name)
     outside = np.maximum(boxes - (np.array(size * 2) - 1), -boxes).max()
-    figures.add("outside the image (px)", max(0, outside), 1e-3, name)
-    figures.add("features below 0", max(0, -arrays[9].min()), 0, name)
+    figures.add("outside the image (px)", np.maximum(0, outside), 1e-3, name)
+    figures.add("features below 0", np.maximum(0, -arrays[9].min()), 0, name)
 
 
 def check_golden_size(figures, name, row, size):

@@ -142,7 +142,7 @@ static int add_stage(struct model_writer *w, const struct c4_plan *p, int number
         snprintf(key, sizeof key, "%s_branch2a", block);
         model_writer_layer(w, key, narrow, in, 1, 4, 1.4f);
         snprintf(key, sizeof key, "%s_branch2b", block);
-        model_writer_layer(w, key, narrow, narrow, 3, 4, 1.4f);
+        model_writer_layer(w, key, narrow, p->groups ? narrow / p->groups : narrow, 3, 4, 1.4f);
         snprintf(key, sizeof key, "%s_branch2c", block);
         model_writer_layer(w, key, 4 * narrow, narrow, 1, 4, 0.7f);
         in = 4 * narrow;
@@ -197,6 +197,9 @@ static json_t *make_config(const struct c4_plan *p)
     json_object_set_new(c, "conf_threshold", json_real(0.2));
     json_object_set_new(c, "min_boxes", json_integer(p->min_boxes));
     json_object_set_new(c, "max_boxes", json_integer(p->max_boxes));
+    if (p->groups) {
+        json_object_set_new(c, "groups", json_integer(p->groups));
+    }
     return c;
 }
 

@@ -60,6 +60,7 @@ struct c4_plan {
     int rpn;
     int scales; /* of anchors, in three ratios each */
     int roi;
+    int groups; /* of the 3x3 convolutions; 0: the config does not say */
     int res5_dilation;
     int objects;
     int attributes;

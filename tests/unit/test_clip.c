@@ -1,6 +1,7 @@
 /* What is written about frames and clips, and pairmill detect with a clip network. */
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,38 @@ Test(clip, json_lists_the_best_classes_of_each_row)
     cr_assert_str_eq(class_at(j, 1, 0), "a");
     cr_assert_str_eq(class_at(j, 1, 1), "h");
     json_decref(j);
+    free(text);
+}
+
+Test(clip, json_writes_a_path_that_is_no_utf8_as_digits)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    char *raw[] = {"x.png", "\xff.png"};
+    struct clip c = clip;
+    c.path = raw;
+    cr_assert_eq(clip_print_json(&c, out), 0, "%s", err_text());
+    fclose(out);
+    cr_assert(strstr(text, "[\"x.png\",\"hex:ff2e706e67\"]"), "%s", text);
+    free(text);
+}
+
+Test(clip, json_of_a_score_that_is_no_number_is_an_error_without_a_line)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    const float broken[CLASSES] = {.1f, NAN, .2f, .3f};
+    const struct clip_features f = {
+        .n = 1, .dim = 3, .classes = CLASSES, .features = numbers, .scores = broken};
+    struct clip c = clip;
+    c.features = &f;
+    cr_assert_eq(clip_print_json(&c, out), E_MODEL);
+    cr_assert(strstr(err_text(), "x.png: the model made a number that is not finite"), "%s",
+              err_text());
+    fclose(out);
+    cr_assert_str_empty(text);
     free(text);
 }
 
@@ -213,4 +246,13 @@ Test(clip, detect_cuts_the_frames_into_clips)
     cr_assert(strstr(first, "2.png  30 x 24"), "%s", (char *)said.p); /* the rest */
     buf_release(&said);
     folder_release(&f);
+}
+
+Test(clip, detect_refuses_one_file_for_several_clips)
+{
+    struct folder f;
+    folder_init(&f);
+    char *argv[] = {"detect",  "--clip", "2",        "--npz",    f.npz,
+                    "--model", f.model,  f.frame[0], f.frame[1], f.frame[2]};
+    refuses(10, argv, &f, "out.npz is one file, but there are 2 results");
 }

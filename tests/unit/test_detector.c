@@ -141,6 +141,32 @@ Test(detector, obeys_the_options_on_how_many_regions)
     close_opened(&o);
 }
 
+/* The model's own are 5 to 12. */
+Test(detector, lets_one_number_move_the_other)
+{
+    static const struct {
+        int min;
+        int max;
+        uint32_t most;
+    } cases[] = {{20, -1, 20}, {-1, 3, 3}, {8, -1, 12}, {-1, 7, 7}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct detector_options options = detector_options_default();
+        struct opened o;
+        struct detections got;
+        options.min_boxes = cases[i].min;
+        options.max_boxes = cases[i].max;
+        open_default(&o, &options);
+        uint8_t *rgb = random_image(1, 120, 80);
+        const struct detector_image image = {rgb, 120, 80};
+        cr_assert_eq(detector_info(o.det)->max_regions, cases[i].most);
+        cr_assert_eq(detector_detect(o.det, o.session, &image, NULL, &got), 0);
+        cr_assert_leq(got.n, cases[i].most);
+        cr_assert_geq((int)got.n, cases[i].min);
+        free(rgb);
+        close_opened(&o);
+    }
+}
+
 struct steps {
     unsigned calls;
     unsigned total;
@@ -194,18 +220,23 @@ Test(detector, tells_what_the_model_is)
     close_opened(&o);
 }
 
-static void refuses(const char *spoil, const char *sentence)
+static void refuses_plan(const struct c4_plan *plan, const char *spoil, const char *sentence)
 {
     struct scratch_file f;
     struct detector *det = NULL;
-    const struct c4_plan plan = c4_plan_default();
     scratch_file_init(&f);
-    c4_plan_write(&plan, spoil, f.path);
+    c4_plan_write(plan, spoil, f.path);
     const int rc = detector_open(f.path, NULL, &det);
-    cr_assert_eq(rc, E_MODEL, "%s: %s", spoil, rc ? err_text() : "was accepted");
+    cr_assert_eq(rc, E_MODEL, "%s: %s", sentence, rc ? err_text() : "was accepted");
     cr_assert(strstr(err_text(), sentence), "\"%s\" does not say \"%s\"", err_text(), sentence);
     cr_assert(strstr(err_text(), f.path), "\"%s\" does not name the file", err_text());
     scratch_file_release(&f);
+}
+
+static void refuses(const char *spoil, const char *sentence)
+{
+    const struct c4_plan plan = c4_plan_default();
+    refuses_plan(&plan, spoil, sentence);
 }
 
 Test(detector, says_which_tensor_is_wrong)
@@ -245,4 +276,25 @@ Test(detector, refuses_vocabularies_of_the_wrong_length)
     cr_assert(strstr(err_text(), "[13, 3] where the architecture needs [12, any]"), "%s",
               err_text());
     scratch_file_release(&f);
+}
+
+Test(detector, refuses_groups_that_do_not_divide_the_channels)
+{
+    struct c4_plan plan = c4_plan_default();
+    plan.groups = 3;
+    refuses_plan(&plan, NULL, "\"res2a_branch2b\" has 4 input channels, which the 3 groups");
+    memcpy(plan.width, (int[]){3, 6, 9, 2}, sizeof plan.width); /* fewer channels than groups */
+    refuses_plan(&plan, NULL, "\"res5a_branch2b\" has 2 input channels, which the 3 groups");
+    memcpy(plan.width, (int[]){3, 6, 9, 12}, sizeof plan.width);
+    refuses_plan(&plan, "#res3b_branch2b.weight",
+                 "\"res3b_branch2b\" has 7 output channels, which the 3 groups");
+    plan.groups = 2000;
+    refuses_plan(&plan, NULL, "\"groups\" is 2000 in the config");
+}
+
+Test(detector, refuses_a_vocabulary_without_objects)
+{
+    struct c4_plan plan = c4_plan_default();
+    plan.objects = 0;
+    refuses_plan(&plan, NULL, "\"objects\" is empty; demo-c4 needs the name of one object");
 }

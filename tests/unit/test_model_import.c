@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "detector/arch.h"
 #include "detector/detector.h"
 #include "detector_fixture.h"
 #include "ops/model_import.h"
@@ -136,6 +137,8 @@ Test(model_import, says_whose_weights_they_are_instead)
     case_refuses(&c, E_ARG, "\"resnet-18\" is no architecture");
     c.job.arch = "demo-c4";
     case_refuses(&c, E_ARG, "\"demo-c4\" is no architecture");
+    cr_assert(strstr(err_text(), "there are butd-r101-c4, "), "%s", err_text());
+    cr_assert(strstr(err_text(), ", r2plus1d-18"), "%s", err_text());
     tempdir_remove(c.dir);
 }
 
@@ -150,5 +153,21 @@ Test(model_import, keeps_the_model_that_was_there_when_it_fails)
     case_refuses(&c, E_MODEL, "\"conv1.bias\" is missing");
     cr_assert_eq(file_size(c.to, &after), 0);
     cr_assert_eq(before, after);
+    tempdir_remove(c.dir);
+}
+
+Test(model_import, offers_no_network_that_it_refuses)
+{
+    struct import_case c;
+    char name[64];
+    case_init(&c, NULL);
+    c.job.from = "/no/such/file";
+    c.job.arch = name;
+    for (const char *at = arch_published_names(); *at;) {
+        const size_t n = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)n, at);
+        case_refuses(&c, E_NO_FILE, "/no/such/file"); /* it asks for the weights already */
+        at += n + 2 * (at[n] == ',');
+    }
     tempdir_remove(c.dir);
 }

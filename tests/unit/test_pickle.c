@@ -162,7 +162,8 @@ Test(pickle, refuses_programs_that_make_no_sense)
     REFUSES("\x80\x02(Nd.", E_FORMAT, "a key without a value");
     REFUSES("\x80\x02}Na.", E_FORMAT, "appends to what is no list");
     REFUSES("\x80\x02h\x00.", E_FORMAT, "recalls what it never remembered");
-    REFUSES("\x80\x02Nr\xff\xff\xff\xff.", E_FORMAT, "remembers more values");
+    REFUSES("\x80\x02Nr\xff\xff\xff\xff.", E_FORMAT, "remembers a value under a number larger");
+    REFUSES("\x80\x02Nr\x09\x00\x00\x00.", E_FORMAT, "remembers a value under a number larger");
     REFUSES("\x80\x02N)R.", E_FORMAT, "calls what is no function");
     REFUSES("\x80\x02NNb.", E_FORMAT, "sets the state of what is no object");
     REFUSES("\x80\x02X\xff\xff\xff\xff"

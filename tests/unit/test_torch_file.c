@@ -153,7 +153,15 @@ Test(torch_file, refuses_tensors_beyond_their_storage)
     t = plan_of(2, (unsigned[]){1000, 1000}); /* one number claims to be a million */
     t.stride[0] = t.stride[1] = 0;
     make_zip(&f, &t);
-    refuses_bytes(&f.bytes, E_FORMAT, "reaches beyond");
+    refuses_bytes(&f.bytes, E_FORMAT, "\"a\" has more numbers than its storage");
+    t = plan_of(2, (unsigned[]){4, 3}); /* a window that slides */
+    t.stride[0] = t.stride[1] = 1;
+    make_zip(&f, &t);
+    refuses_bytes(&f.bytes, E_FORMAT, "\"a\" has more numbers than its storage");
+    t = plan_of(4, (unsigned[]){65536, 65536, 65536, 65536});
+    memset(t.stride, 0, sizeof t.stride);
+    make_zip(&f, &t);
+    refuses_bytes(&f.bytes, E_FORMAT, "\"a\" has a size, stride or offset that no tensor has");
     t = plan_of(1, (unsigned[]){6});
     t.elements = 7;
     make_zip(&f, &t);
