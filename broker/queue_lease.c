@@ -279,7 +279,7 @@ static int holder_died(struct queue *q, const struct lease *lease)
     if (row.kills < q->options.max_kills) {
         return back_to_ready(q, &l.medium, &row);
     }
-    err_set(E_WORKER_KILLER, "%u workers died while working on it", row.kills);
+    err_set(E_WORKER_KILLER, "%u workers died or fell silent while working on it", row.kills);
     row.kills = 0;
     return bury(q, &l.medium, &row, E_WORKER_KILLER, view_str(err_text()));
 }

@@ -87,15 +87,10 @@ static int say_failed(struct compute *c, struct held_job *job, int failure, cons
 {
     char detail[QUEUE_DETAIL_MAX + 1];
     snprintf(detail, sizeof detail, "%.*s: %s", 300, job->locator, text);
-    wire_begin(&c->out, "FAIL");
-    wire_put_bin(&c->out, "medium", view_of(job->medium.b, ID_BYTES));
-    wire_put_u64(&c->out, "token", job->token);
-    wire_put_str(&c->out, "reason", view_str(err_name(failure)));
-    wire_put_str(&c->out, "detail", view_str(detail));
-    wire_put_bool(&c->out, "permanent", is_permanent(failure));
     log_debug("job_failed", "token=%llu reason=%s", (unsigned long long)job->token,
               err_name(failure));
-    const int rc = link_send(&c->link, &c->out, NULL);
+    const int rc = stager_fail(c->stager, &job->medium, job->token, failure, view_str(detail),
+                               is_permanent(failure));
     let_go(c, job);
     return rc;
 }

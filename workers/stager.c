@@ -11,15 +11,19 @@
 
 enum { RESEND_MS = 5000 };
 
+enum said { SAID_STAGE, SAID_FAIL, SAID_SEALED };
+
 /* Something said to the broker that it has not answered. */
 struct unacked {
-    bool is_seal;
+    enum said said;
     uint64_t shard;
-    /* a stage */
+    /* a stage or a failure */
     struct id medium;
     uint64_t token;
     bool visual;
-    struct buf outcomes; /* its payload */
+    struct buf outcomes; /* a stage's payload; a failure's detail */
+    int reason;
+    bool permanent;
     /* a seal */
     struct shard_manifest manifest;
 };
@@ -124,6 +128,17 @@ static int say_stage(struct stager *s, const struct unacked *u)
     return link_send(s->link, &s->out, &payload);
 }
 
+static int say_failed(struct stager *s, const struct unacked *u)
+{
+    wire_begin(&s->out, "FAIL");
+    wire_put_bin(&s->out, "medium", view_of(u->medium.b, ID_BYTES));
+    wire_put_u64(&s->out, "token", u->token);
+    wire_put_str(&s->out, "reason", view_str(err_name(u->reason)));
+    wire_put_str(&s->out, "detail", buf_view(&u->outcomes));
+    wire_put_bool(&s->out, "permanent", u->permanent);
+    return link_send(s->link, &s->out, NULL);
+}
+
 static int say_sealed(struct stager *s, const struct unacked *u)
 {
     const struct shard_manifest *m = &u->manifest;
@@ -141,13 +156,22 @@ static int say_sealed(struct stager *s, const struct unacked *u)
     return link_send(s->link, &s->out, NULL);
 }
 
+static int say(struct stager *s, const struct unacked *u)
+{
+    switch (u->said) {
+    case SAID_STAGE: return say_stage(s, u);
+    case SAID_FAIL: return say_failed(s, u);
+    case SAID_SEALED: return say_sealed(s, u);
+    }
+    return 0;
+}
+
 static int say_again(struct stager *s)
 {
     int rc = 0;
     s->resend_ms = clock_now_ms() + RESEND_MS;
     for (size_t i = 0; rc == 0 && i < s->unacked_count; i++) {
-        const struct unacked *u = &s->unacked[i];
-        rc = u->is_seal ? say_sealed(s, u) : say_stage(s, u);
+        rc = say(s, &s->unacked[i]);
     }
     if (rc == 0 && s->shard_asked) {
         wire_begin(&s->out, "SHARD");
@@ -234,12 +258,33 @@ int stager_put(struct stager *s, const struct job_result *result)
     return rc;
 }
 
+int stager_fail(struct stager *s, const struct id *medium, uint64_t token, int reason,
+                struct view detail, bool permanent)
+{
+    struct unacked u = {
+        .said = SAID_FAIL,
+        .medium = *medium,
+        .token = token,
+        .reason = reason,
+        .permanent = permanent,
+    };
+    buf_init(&u.outcomes, QUEUE_DETAIL_MAX);
+    int rc = buf_append(&u.outcomes, detail.p, detail.n);
+    rc = rc ? rc : add_unacked(s, &u);
+    if (rc) {
+        buf_release(&u.outcomes);
+        return rc;
+    }
+    return say(s, &s->unacked[s->unacked_count - 1]);
+}
+
 /* ------------------------------------------------------------------ answers */
 
-static struct unacked *find_stage(struct stager *s, uint64_t token)
+/* Of a stage or a failure. */
+static struct unacked *find_job(struct stager *s, uint64_t token)
 {
     for (size_t i = 0; i < s->unacked_count; i++) {
-        if (!s->unacked[i].is_seal && s->unacked[i].token == token) {
+        if (s->unacked[i].said != SAID_SEALED && s->unacked[i].token == token) {
             return &s->unacked[i];
         }
     }
@@ -264,7 +309,7 @@ static int abandon(struct stager *s)
     open_shard_close(s->shard);
     s->shard = NULL;
     for (size_t i = s->unacked_count; i-- > 0;) {
-        if (!s->unacked[i].is_seal && s->unacked[i].shard == number) {
+        if (s->unacked[i].said == SAID_STAGE && s->unacked[i].shard == number) {
             drop_unacked(s, i);
         }
     }
@@ -291,7 +336,7 @@ static int on_seal_refused(struct stager *s, struct view code, struct view text)
                   (int)text.n, (const char *)text.p);
     int rc = 0;
     for (size_t i = s->unacked_count; rc == 0 && i-- > 0;) {
-        if (s->unacked[i].is_seal) {
+        if (s->unacked[i].said == SAID_SEALED) {
             rc = lost ? shard_dir_remove(s->options.store, (uint32_t)s->unacked[i].shard) : 0;
             drop_unacked(s, i);
         }
@@ -312,11 +357,17 @@ static int on_error(struct stager *s, const struct wire_in *in, bool *taken)
         return rc;
     }
     *taken = true;
+    if (view_equal(about, view_str("FAIL")) && wire_get_u64(&in->header, "token", &token) == 0) {
+        struct unacked *u = find_job(s, token);
+        if (u) {
+            drop_unacked(s, (size_t)(u - s->unacked));
+        }
+    }
     if (view_equal(about, view_str("SEALED"))) {
         return on_seal_refused(s, code, text);
     }
     if (view_equal(about, view_str("STAGE")) && wire_get_u64(&in->header, "token", &token) == 0) {
-        struct unacked *u = find_stage(s, token);
+        struct unacked *u = find_job(s, token);
         log_info("stage_refused", "token=%llu code=%.*s", (unsigned long long)token, (int)code.n,
                  (const char *)code.p);
         return u ? on_stage_refused(s, u, code) : 0;
@@ -331,7 +382,7 @@ static int on_staged(struct stager *s, const struct wire_in *in)
 {
     uint64_t token;
     const int rc = wire_get_u64(&in->header, "token", &token);
-    struct unacked *u = rc ? NULL : find_stage(s, token);
+    struct unacked *u = rc ? NULL : find_job(s, token);
     if (u) {
         drop_unacked(s, (size_t)(u - s->unacked));
     }
@@ -343,7 +394,7 @@ static int on_sealed(struct stager *s, const struct wire_in *in)
     uint64_t shard;
     const int rc = wire_get_u64(&in->header, "shard", &shard);
     for (size_t i = s->unacked_count; rc == 0 && i-- > 0;) {
-        if (s->unacked[i].is_seal && s->unacked[i].shard == shard) {
+        if (s->unacked[i].said == SAID_SEALED && s->unacked[i].shard == shard) {
             drop_unacked(s, i);
         }
     }
@@ -394,7 +445,8 @@ int stager_on_message(struct stager *s, const struct wire_in *in, bool *taken)
 
 static int announce_seal(struct stager *s, const struct shard_manifest *manifest)
 {
-    const struct unacked u = {.is_seal = true, .shard = manifest->number, .manifest = *manifest};
+    const struct unacked u = {
+        .said = SAID_SEALED, .shard = manifest->number, .manifest = *manifest};
     const int rc = add_unacked(s, &u);
     return rc ? rc : say_sealed(s, &s->unacked[s->unacked_count - 1]);
 }

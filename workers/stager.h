@@ -59,6 +59,11 @@ struct job_result {
  * or broken, nothing happened, try again. */
 int stager_put(struct stager *s, const struct job_result *result) MUST_CHECK;
 
+/* A job that came to nothing: says so until the broker has heard it.  `detail` of at most
+ * QUEUE_DETAIL_MAX bytes is copied. */
+int stager_fail(struct stager *s, const struct id *medium, uint64_t token, int reason,
+                struct view detail, bool permanent) MUST_CHECK;
+
 /* Gives a message to the stager; *taken says whether it was its business. */
 int stager_on_message(struct stager *s, const struct wire_in *in, bool *taken) MUST_CHECK;
 
