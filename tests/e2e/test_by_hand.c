@@ -110,6 +110,27 @@ Test(by_hand, no_broker_is_an_error_with_a_deadline)
     cr_assert(strstr(output, "no broker answers"), "%s", output);
 }
 
+Test(by_hand, a_second_feed_is_refused_and_a_killed_one_holds_nothing)
+{
+    const char *coco = mill_coco(dir, 2, 1);
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "feed.log");
+    char address[MILL_PATH + 16];
+    snprintf(address, sizeof address, "ipc://%s/feed", dir);
+    cr_assert_eq(MILL_RUN(output, "build", coco, "-o", corpus), 0, "%s", output);
+    pid_t feed = MILL_START(log, "feed", corpus, "--bind", address);
+    cr_assert_str_eq(address_in(log), address);
+    cr_assert_eq(MILL_RUN(output, "feed", corpus, "--bind", address), 1, "%s", output);
+    cr_assert(strstr(output, "a feed of this corpus runs already"), "%s", output);
+    cr_assert(strstr(output, address), "%s", output);
+    mill_kill_group(feed);
+    log = mill_path(dir, "next.log");
+    feed = MILL_START(log, "feed", corpus, "--bind", address);
+    cr_assert_str_eq(address_in(log), address);
+    kill(feed, SIGTERM);
+    cr_assert_eq(mill_wait(feed, 30), 0);
+}
+
 static void use_client_library(void)
 {
     char *program = NULL;

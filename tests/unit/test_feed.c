@@ -27,7 +27,6 @@ struct feed {
     char dir[TEMPDIR_MAX];
     char address[128];
     const char *recipe; /* that clients ask for */
-    void *zmq;
     struct feed_server *server;
     struct feed_server_counts counts; /* read after stop_feed() */
     atomic_bool stop;
@@ -48,8 +47,7 @@ static void start_feed(struct feed *f)
 {
     const struct feed_server_options o = {
         .corpus = f->dir, .address = f->address, .corpus_flags = CORPUS_QUIET};
-    f->zmq = zmq_ctx_new();
-    OK(feed_server_open(f->zmq, &o, &f->server));
+    OK(feed_server_open(&o, &f->server));
     atomic_store(&f->stop, false);
     cr_assert_eq(pthread_create(&f->thread, NULL, run_feed, f), 0);
 }
@@ -60,7 +58,6 @@ static void stop_feed(struct feed *f)
     pthread_join(f->thread, NULL);
     f->counts = feed_server_counts(f->server);
     feed_server_close(f->server);
-    zmq_ctx_term(f->zmq);
 }
 
 static void make_feed(struct feed *f, struct corpus_shape shape)
@@ -350,14 +347,32 @@ Test(feed, refuses_an_address_that_others_can_reach_unless_told)
     char dir[TEMPDIR_MAX];
     tempdir_make(dir);
     make_corpus(dir, small);
-    void *zmq = zmq_ctx_new();
     struct feed_server *s = NULL;
     const struct feed_server_options o = {
         .corpus = dir, .address = "tcp://0.0.0.0:*", .corpus_flags = CORPUS_QUIET};
-    cr_assert_eq(feed_server_open(zmq, &o, &s), E_ARG);
+    cr_assert_eq(feed_server_open(&o, &s), E_ARG);
     cr_assert_not_null(strstr(err_text(), "--insecure"), "%s", err_text());
-    zmq_ctx_term(zmq);
     tempdir_remove(dir);
+}
+
+/* Also one that cannot open its corpus. */
+Test(feed, a_second_one_at_the_address_is_refused_and_the_first_serves_on)
+{
+    struct feed f;
+    struct feed_server *second = NULL;
+    make_feed(&f, small);
+    struct feed_server_options o = {
+        .corpus = f.dir, .address = f.address, .corpus_flags = CORPUS_QUIET};
+    cr_assert_eq(feed_server_open(&o, &second), E_BUSY);
+    cr_assert_not_null(strstr(err_text(), "runs already"), "%s", err_text());
+    cr_assert_not_null(strstr(err_text(), f.address), "%s", err_text());
+    o.corpus = "/no such corpus";
+    cr_assert_neq(feed_server_open(&o, &second), 0);
+    struct seen *seen = seen_new();
+    run_rank(&f, 0, 0, 1, UINT64_MAX, seen);
+    cr_assert_eq(seen->n, 200);
+    free(seen);
+    end_feed(&f);
 }
 
 /* ---- by hand, on the wire ---- */
@@ -769,10 +784,9 @@ Test(pairmill, a_flipped_byte_reaches_the_loop_as_an_error_that_names_it)
     const struct id medium = medium_id(11);
     flip_byte(path, inside_record(path, &medium));
     snprintf(f.address, sizeof f.address, "ipc://%s/feed", f.dir);
-    f.zmq = zmq_ctx_new();
     const struct feed_server_options o = {
         .corpus = f.dir, .address = f.address, .corpus_flags = CORPUS_QUIET | CORPUS_TRUST_DIGESTS};
-    OK(feed_server_open(f.zmq, &o, &f.server));
+    OK(feed_server_open(&o, &f.server));
     cr_assert_eq(pthread_create(&f.thread, NULL, run_feed, &f), 0);
     const struct pairmill_options options = library_options(&f, 0, 1);
     struct pairmill_feed *feed = NULL;
