@@ -331,15 +331,21 @@ Test(verify, names_a_pair_whose_medium_is_missing)
     tempdir_remove(dir);
 }
 
-/* The same size and special tokens, other words. */
-static char *about_of_other_words(void)
+/* What a made corpus tells, with the last letter of `name` in it turned into a 9. */
+static char *about_with_other(const char *name)
 {
     char *about = strdup(corpus_about);
     cr_assert_not_null(about);
-    char *name = strstr(about, "words 1/0");
-    cr_assert_not_null(name);
-    name[strlen("words 1/")] = '9';
+    char *at = strstr(about, name);
+    cr_assert_not_null(at);
+    at[strlen(name) - 1] = '9';
     return about;
+}
+
+/* The same size and special tokens, other words. */
+static char *about_of_other_words(void)
+{
+    return about_with_other("words 1/0");
 }
 
 Test(verify, names_a_shard_of_another_vocabulary)
@@ -369,6 +375,64 @@ Test(feed_selection, refuses_a_corpus_of_two_vocabularies)
     struct corpus *corpus = open_corpus(dir);
     cr_assert_eq(feed_selection_init(&s, corpus, "uniter", NULL), E_ARG);
     cr_assert_not_null(strstr(err_text(), "words 1/9"), "%s", err_text());
+    corpus_close(corpus);
+    free(about);
+    tempdir_remove(dir);
+}
+
+/* A detector of another digest, and one of the same name with other classes. */
+static const char *const of_detector[] = {"detector 1/2", "cup", "big"};
+
+Test(verify, names_a_shard_of_another_detector)
+{
+    for (size_t i = 0; i < 3; i++) {
+        char dir[TEMPDIR_MAX];
+        struct verify_totals t;
+        char *about = about_with_other(of_detector[i]);
+        tempdir_make(dir);
+        make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+        add_shard_of(dir, about, 5, 100, 1, 0);
+        const struct heard h = verify(dir, &t);
+        cr_assert_eq(h.problems, 1, "%s", h.all);
+        cr_assert_not_null(strstr(h.last, "shard 5 was ground with another detector"), "%s",
+                           h.last);
+        free(about);
+        tempdir_remove(dir);
+    }
+}
+
+Test(feed_selection, refuses_a_corpus_of_two_detectors)
+{
+    for (size_t i = 0; i < 3; i++) {
+        char dir[TEMPDIR_MAX];
+        struct feed_selection s;
+        char *about = about_with_other(of_detector[i]);
+        tempdir_make(dir);
+        make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+        add_shard_of(dir, about, 5, 100, 1, 0);
+        struct corpus *corpus = open_corpus(dir);
+        cr_assert_eq(feed_selection_init(&s, corpus, "uniter", NULL), E_ARG);
+        cr_assert_not_null(strstr(err_text(), "shard 5 was ground with another detector"), "%s",
+                           err_text());
+        cr_assert_not_null(strstr(err_text(), "shard 0 (detector 1/2)"), "%s", err_text());
+        corpus_close(corpus);
+        free(about);
+        tempdir_remove(dir);
+    }
+}
+
+/* Texts that came later, when another model was in use, about media that are there. */
+Test(feed_selection, asks_shards_without_media_for_no_detector)
+{
+    char dir[TEMPDIR_MAX];
+    struct feed_selection s;
+    char *about = about_with_other("detector 1/2");
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard_of(dir, about, 5, 1, 0, 7);
+    struct corpus *corpus = open_corpus(dir);
+    OK(feed_selection_init(&s, corpus, "uniter", NULL));
+    feed_selection_release(&s);
     corpus_close(corpus);
     free(about);
     tempdir_remove(dir);
