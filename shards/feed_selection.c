@@ -99,17 +99,57 @@ static int read_shards(struct feed_selection *s, struct corpus *corpus)
     return rc;
 }
 
-static int check_recipe(struct feed_selection *s, struct corpus *corpus)
+/* The shard whose media have the fewest columns of soft labels. */
+struct poorest {
+    uint32_t shard; /* its number */
+    uint32_t classes;
+};
+
+/* What the shard tells of all its media, or of an older shard this medium. */
+static int read_classes(struct corpus *corpus, uint64_t medium, uint32_t *classes)
 {
     struct visual_record r = {0};
     struct buf bytes;
-    buf_init(&bytes, CODEC_MAX_RECORD);
-    int rc = corpus_media(corpus) ? corpus_read_visual(corpus, 0, &bytes, &r) : 0;
-    if (rc == 0) {
-        const struct recipe_context c = feed_selection_context(s, 0);
-        rc = recipe_check(&c, r.classes);
+    if (sealed_shard_classes(corpus_shard(corpus, corpus_medium(corpus, medium)->shard), classes)) {
+        return 0;
     }
+    buf_init(&bytes, CODEC_MAX_RECORD);
+    const int rc = corpus_read_visual(corpus, medium, &bytes, &r);
+    *classes = r.classes;
     buf_release(&bytes);
+    return rc;
+}
+
+/* Asks every shard that holds a medium with regions. */
+static int find_poorest(struct corpus *corpus, struct poorest *out)
+{
+    const struct catalog *c = corpus_catalog(corpus);
+    bool *asked = calloc(c->n + 1, sizeof *asked);
+    int rc = asked ? 0 : err_set(E_NOMEM, "no memory for %zu shards", c->n);
+    for (uint64_t i = 0; rc == 0 && i < corpus_media(corpus); i++) {
+        const struct corpus_medium *m = corpus_medium(corpus, i);
+        if (m->regions && !asked[m->shard]) {
+            uint32_t classes = 0;
+            rc = read_classes(corpus, i, &classes);
+            asked[m->shard] = true;
+            if (classes < out->classes) {
+                *out = (struct poorest){c->shards[m->shard].manifest.number, classes};
+            }
+        }
+    }
+    free(asked);
+    return rc;
+}
+
+static int check_recipe(struct feed_selection *s, struct corpus *corpus)
+{
+    const struct recipe_context c = feed_selection_context(s, 0);
+    struct poorest poorest = {.classes = UINT32_MAX};
+    int rc = recipe_check(&c, UINT32_MAX); /* what no shard is to blame for */
+    rc = rc ? rc : find_poorest(corpus, &poorest);
+    if (rc == 0 && recipe_check(&c, poorest.classes)) {
+        rc = err_set(E_ARG, "shard %u: %s", poorest.shard, err_text());
+    }
     return rc;
 }
 
