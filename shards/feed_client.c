@@ -328,6 +328,10 @@ static int take_options(struct feed_client *c, const struct feed_client_options 
         return err_set(E_ARG, "rank %u of a world of %u: ranks are 0 to world - 1", o->rank,
                        o->world);
     }
+    if (o->start > UINT64_MAX - o->world) {
+        return err_set(E_ARG, "start is %llu: no epoch has so many positions",
+                       (unsigned long long)o->start);
+    }
     if (o->credit == 0 || o->credit > FEED_CREDIT_MAX) {
         return err_set(E_ARG, "a credit of %u messages; 1 to %d are allowed", o->credit,
                        FEED_CREDIT_MAX);

@@ -63,6 +63,7 @@ struct pairmill_feed {
     struct feed_cells cells;
     uint64_t batches;
     uint64_t total;
+    uint64_t start;
     uint32_t batch_size;
     double timeout_s;
     atomic_bool cancel;
@@ -293,29 +294,38 @@ static int fill(struct pairmill_feed *feed, const struct sample *samples, uint32
     return 0;
 }
 
-/* One batch: the rank's part of the cell that holds its next position. */
-static int read_batch(struct pairmill_feed *feed, struct sample *samples, bool *wanted)
+/* The rank's samples of one cell; they are read also where no batch is made of them. */
+static int read_samples(struct pairmill_feed *feed, struct sample *samples, uint32_t n)
 {
-    const uint64_t end = feed_cells_end(&feed->cells, feed_client_position(feed->client));
-    uint32_t n = 0;
     int rc = 1;
-    while (rc == 1 && n < feed->batch_size && feed_client_position(feed->client) < end) {
-        rc = feed_client_next(feed->client, &samples[n]);
-        n += rc == 1;
+    for (uint32_t i = 0; rc == 1 && i < n; i++) {
+        rc = feed_client_next(feed->client, &samples[i]);
     }
-    if (rc != 1) {
-        return rc ? rc : err_set(E_PEER, "the epoch ended early");
-    }
+    return rc == 0 ? err_set(E_PEER, "the epoch ended early") : rc < 0 ? rc : 0;
+}
+
+static int put_batch(struct pairmill_feed *feed, struct sample *samples, uint32_t n, uint64_t next,
+                     bool *wanted)
+{
     struct filled *f = shelf_take_empty(feed->shelf);
-    rc = f ? fill(feed, samples, n, end, f) : err_set(E_NOMEM, "no memory for a batch");
-    if (rc) {
-        if (f) {
-            filled_free(f);
-        }
-        return rc;
+    const int rc = f ? fill(feed, samples, n, next, f) : err_set(E_NOMEM, "no memory for a batch");
+    if (rc == 0) {
+        *wanted = shelf_put(feed->shelf, f);
+    } else if (f) {
+        filled_free(f);
     }
-    *wanted = shelf_put(feed->shelf, f);
-    return 0;
+    return rc;
+}
+
+/* The rank's part of [from, to), of which its client's next position is the first. */
+static int read_cell(struct pairmill_feed *feed, struct sample *samples, uint64_t from, uint64_t to,
+                     bool *wanted)
+{
+    const uint32_t n = (uint32_t)feed_cells_share(&feed->cells, from, to);
+    const int rc = read_samples(feed, samples, n);
+    return rc || !feed_cells_is_batch(&feed->cells, from, to)
+               ? rc
+               : put_batch(feed, samples, n, to, wanted);
 }
 
 static void *read_feed(void *arg)
@@ -327,8 +337,10 @@ static void *read_feed(void *arg)
         sample_init(&samples[i], SAMPLE_LIMIT);
     }
     bool wanted = true;
-    while (rc == 0 && wanted && feed_client_position(feed->client) < feed->cells.total) {
-        rc = read_batch(feed, samples, &wanted);
+    for (uint64_t at = feed->start; rc == 0 && wanted && at < feed->cells.total;) {
+        const uint64_t end = feed_cells_end(&feed->cells, at);
+        rc = read_cell(feed, samples, at, end, &wanted);
+        at = end;
     }
     shelf_finish(feed->shelf, rc);
     for (uint32_t i = 0; samples && i < feed->batch_size; i++) {
@@ -367,6 +379,22 @@ static int check_options(const struct pairmill_options *o)
     return 0;
 }
 
+static int make_cells(struct pairmill_feed *feed, const struct pairmill_options *o)
+{
+    const uint64_t block = task_block(feed_client_context(feed->client));
+    if (o->drop_last && block < o->world) {
+        return err_set(E_ARG,
+                       "with drop_last every rank needs a sample of each task_block, which is %llu "
+                       "for a world of %u: set it to batch_size * world",
+                       (unsigned long long)block, o->world);
+    }
+    feed->total = feed_client_total(feed->client);
+    feed->cells =
+        feed_cells_make(feed->total, o->batch_size, block, o->rank, o->world, o->drop_last != 0);
+    feed->batches = feed_cells_batches(&feed->cells, o->start);
+    return 0;
+}
+
 static int open_client(struct pairmill_feed *feed, const struct pairmill_options *o)
 {
     const struct feed_client_options options = {
@@ -392,16 +420,13 @@ int pairmill_feed_open(const struct pairmill_options *o, struct pairmill_feed **
     if (!feed) {
         return rc ? rc : err_set(E_NOMEM, "no memory for a feed");
     }
+    feed->start = o->start;
     feed->batch_size = o->batch_size;
     feed->timeout_s = o->timeout_s;
     feed->shelf = shelf_new();
     rc = feed->shelf ? open_client(feed, o) : err_set(E_NOMEM, "no memory for a feed");
+    rc = rc ? rc : make_cells(feed, o);
     if (rc == 0) {
-        feed->total = feed_client_total(feed->client);
-        feed->cells = feed_cells_make(feed->total, o->batch_size,
-                                      task_block(feed_client_context(feed->client)), o->rank,
-                                      o->world, o->drop_last != 0);
-        feed->batches = feed_cells_batches(&feed->cells, o->start);
         feed->running = pthread_create(&feed->reader, NULL, read_feed, feed) == 0;
         rc = feed->running ? 0 : err_set(E_SYSTEM, "no thread for a feed");
     }

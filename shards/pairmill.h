@@ -50,7 +50,9 @@ struct pairmill_options {
     uint32_t rank;
     uint32_t world;
     uint32_t batch_size; /* samples a rank */
-    uint32_t drop_last;  /* 1: leave out the last, incomplete batch of all ranks */
+    uint32_t drop_last;  /* 1: every rank gets as many batches; left out are the last window where
+                          * it is not whole, and what a block's end leaves that is smaller than the
+                          * world */
     uint32_t credit;     /* messages in flight, about 1 MB each */
     double timeout_s;    /* of every wait */
 };
