@@ -186,3 +186,22 @@ Test(by_hand, two_trainers_see_each_pair_once_also_when_they_stop_and_go_on)
     cr_assert_eq(mill_wait(feed, 30), 0);
     free(script);
 }
+
+Test(by_hand, calls_of_a_trainer_go_right_or_wrong_as_they_say)
+{
+    const char *coco = mill_coco(dir, 20, 3);
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "feed.log");
+    char *script = NULL;
+    use_client_library();
+    cr_assert_eq(paths_find_data("tests/e2e/feed_calls.py", &script), 0, "%s", err_text());
+    cr_assert_eq(MILL_RUN(output, "build", coco, "-o", corpus), 0, "%s", output);
+    const pid_t feed = MILL_START(log, "feed", corpus, "--bind", "tcp://127.0.0.1:*");
+    const char *address = address_in(log);
+    cr_assert_eq(MILL_RUN_PROGRAM(output, "/usr/bin/python3", script, address, dir), 0, "%s",
+                 output);
+    cr_assert_str_eq(output, "right\n");
+    kill(feed, SIGTERM);
+    cr_assert_eq(mill_wait(feed, 30), 0);
+    free(script);
+}
