@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -64,6 +65,25 @@ static bool is_local(const char *address)
            starts(address, "tcp://[::1]:");
 }
 
+/* ZeroMQ takes the lower 16 bits of whatever number stands there. */
+static int check_port(const char *address, bool may_choose)
+{
+    if (!starts(address, "tcp://")) {
+        return 0;
+    }
+    const char *colon = strrchr(address + strlen("tcp://"), ':');
+    const char *port = colon ? colon + 1 : "";
+    if (may_choose && (strcmp(port, "*") == 0 || strcmp(port, "0") == 0)) {
+        return 0;
+    }
+    const size_t digits = strspn(port, "0123456789");
+    const unsigned long n = digits <= 5 ? strtoul(port, NULL, 10) : 0;
+    return port[digits] == '\0' && n >= 1 && n <= UINT16_MAX
+               ? 0
+               : err_set(E_ARG, "%s does not end in a port from 1 to %d%s", address, UINT16_MAX,
+                         may_choose ? ", or * for any that is free" : "");
+}
+
 int socket_check(const char *address, bool insecure)
 {
     if (!is_local(address) && !insecure) {
@@ -73,7 +93,7 @@ int socket_check(const char *address, bool insecure)
             "bind ipc:// or tcp://127.0.0.1, or say --insecure on a network you trust",
             address);
     }
-    return 0;
+    return check_port(address, true);
 }
 
 /* "ipc://@name" is no file, and "ipc://" followed by an asterisk a new one each time. */
@@ -124,6 +144,10 @@ int socket_bind(void *socket, const char *address, bool insecure)
 
 int socket_connect(void *socket, const char *address)
 {
+    const int rc = check_port(address, false);
+    if (rc) {
+        return rc;
+    }
     if (zmq_connect(socket, address)) {
         return err_set(E_ARG, "cannot connect to %s: %s", address, zmq_strerror(zmq_errno()));
     }

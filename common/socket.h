@@ -25,7 +25,8 @@ enum {
 int socket_new(void *ctx, int type, void **out) MUST_CHECK;
 
 /* Whether socket_bind() may bind the address.  E_ARG: one other than ipc://, inproc:// or tcp:// on
- * loopback, unless `insecure`, since nothing on this port asks a peer who it is. */
+ * loopback, unless `insecure`, since nothing on this port asks a peer who it is; and a port that
+ * there is not. */
 int socket_check(const char *address, bool insecure) MUST_CHECK;
 
 /* Makes an ipc address this process's own: ZeroMQ replaces the socket of a process that listens
@@ -39,6 +40,7 @@ int socket_lock(const char *address, int *lock) MUST_CHECK;
  * E_BUSY or E_SYSTEM. */
 int socket_bind(void *socket, const char *address, bool insecure) MUST_CHECK;
 
+/* E_ARG for an address that makes no sense. */
 int socket_connect(void *socket, const char *address) MUST_CHECK;
 
 /* The address really bound ("tcp://127.0.0.1:*" gets its port); `out` holds `n` bytes. */

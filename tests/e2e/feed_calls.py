@@ -97,7 +97,7 @@ def check_interrupt(folder):
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     try:
         pairmill.Feed("ipc://" + address, timeout=100000)

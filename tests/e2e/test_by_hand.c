@@ -104,6 +104,17 @@ Test(by_hand, a_port_that_others_can_reach_must_be_asked_for)
     cr_assert(strstr(output, "--insecure"), "%s", output);
 }
 
+Test(by_hand, a_port_that_there_is_not_is_refused_at_once)
+{
+    static const char *const servers[] = {"broker", "feed"};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(MILL_RUN(output, servers[i], mill_path(dir, "corpus"), "--bind",
+                              "tcp://127.0.0.1:99999"),
+                     2, "%s", output);
+        cr_assert(strstr(output, "port from 1 to 65535"), "%s", output);
+    }
+}
+
 Test(by_hand, no_broker_is_an_error_with_a_deadline)
 {
     cr_assert_neq(MILL_RUN(output, "status", "--broker", "tcp://127.0.0.1:9"), 0);
