@@ -1,8 +1,13 @@
 #include "common/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "common/wire.h"
@@ -60,7 +65,26 @@ static bool is_local(const char *address)
            starts(address, "tcp://[::1]:");
 }
 
-int socket_bind(void *socket, const char *address, bool insecure)
+/* ZeroMQ takes the lower 16 bits of whatever number stands there. */
+static int check_port(const char *address, bool may_choose)
+{
+    if (!starts(address, "tcp://")) {
+        return 0;
+    }
+    const char *colon = strrchr(address + strlen("tcp://"), ':');
+    const char *port = colon ? colon + 1 : "";
+    if (may_choose && (strcmp(port, "*") == 0 || strcmp(port, "0") == 0)) {
+        return 0;
+    }
+    const size_t digits = strspn(port, "0123456789");
+    const unsigned long n = digits <= 5 ? strtoul(port, NULL, 10) : 0;
+    return port[digits] == '\0' && n >= 1 && n <= UINT16_MAX
+               ? 0
+               : err_set(E_ARG, "%s does not end in a port from 1 to %d%s", address, UINT16_MAX,
+                         may_choose ? ", or * for any that is free" : "");
+}
+
+int socket_check(const char *address, bool insecure)
 {
     if (!is_local(address) && !insecure) {
         return err_set(
@@ -68,6 +92,47 @@ int socket_bind(void *socket, const char *address, bool insecure)
             "%s can be reached from other machines, and nothing there asks a peer who it is; "
             "bind ipc:// or tcp://127.0.0.1, or say --insecure on a network you trust",
             address);
+    }
+    return check_port(address, true);
+}
+
+/* "ipc://@name" is no file, and "ipc://" followed by an asterisk a new one each time. */
+static bool is_file(const char *address)
+{
+    return starts(address, "ipc://") && !starts(address, "ipc://@") && !starts(address, "ipc://*");
+}
+
+int socket_lock(const char *address, int *lock)
+{
+    char path[256];
+    *lock = -1;
+    if (!is_file(address)) {
+        return 0;
+    }
+    const int n = snprintf(path, sizeof path, "%s.lock", address + strlen("ipc://"));
+    if (n >= (int)sizeof path) {
+        return err_set(E_ARG, "the address %.80s... is too long", address);
+    }
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return err_errno("cannot lock %s: %s cannot be opened", address, path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        const int rc = errno == EWOULDBLOCK
+                           ? err_set(E_BUSY, "another process listens at %s", address)
+                           : err_errno("cannot lock %s", path);
+        close(fd);
+        return rc;
+    }
+    *lock = fd;
+    return 0;
+}
+
+int socket_bind(void *socket, const char *address, bool insecure)
+{
+    const int rc = socket_check(address, insecure);
+    if (rc) {
+        return rc;
     }
     if (zmq_bind(socket, address)) {
         const int e = zmq_errno();
@@ -79,6 +144,10 @@ int socket_bind(void *socket, const char *address, bool insecure)
 
 int socket_connect(void *socket, const char *address)
 {
+    const int rc = check_port(address, false);
+    if (rc) {
+        return rc;
+    }
     if (zmq_connect(socket, address)) {
         return err_set(E_ARG, "cannot connect to %s: %s", address, zmq_strerror(zmq_errno()));
     }

@@ -24,11 +24,23 @@ enum {
 /* type: ZMQ_ROUTER or ZMQ_DEALER. */
 int socket_new(void *ctx, int type, void **out) MUST_CHECK;
 
-/* Binds.  An address other than ipc://, inproc:// or tcp:// on loopback is refused unless
- * `insecure`, since nothing on this port asks a peer who it is.  For ipc a stale socket file is
- * replaced.  E_ARG, E_BUSY or E_SYSTEM. */
+/* Whether socket_bind() may bind the address.  E_ARG: one other than ipc://, inproc:// or tcp:// on
+ * loopback, unless `insecure`, since nothing on this port asks a peer who it is; and a port that
+ * there is not. */
+int socket_check(const char *address, bool insecure) MUST_CHECK;
+
+/* Makes an ipc address this process's own: ZeroMQ replaces the socket of a process that listens
+ * there, and nobody reaches that one ever again.  Locks the file "<path>.lock", which stays; *lock
+ * holds it until it is closed, after the context of the socket is gone, or the process ends in
+ * whatever way.  For other addresses *lock is -1: there the kernel refuses the second.  E_BUSY when
+ * another holds it. */
+int socket_lock(const char *address, int *lock) MUST_CHECK;
+
+/* Checks and binds.  For ipc the socket file that is there is replaced: see socket_lock().  E_ARG,
+ * E_BUSY or E_SYSTEM. */
 int socket_bind(void *socket, const char *address, bool insecure) MUST_CHECK;
 
+/* E_ARG for an address that makes no sense. */
 int socket_connect(void *socket, const char *address) MUST_CHECK;
 
 /* The address really bound ("tcp://127.0.0.1:*" gets its port); `out` holds `n` bytes. */

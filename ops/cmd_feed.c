@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <zmq.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -55,10 +54,10 @@ static void report(const struct feed_server *s, struct feed_server_counts *befor
     *before = c;
 }
 
-static int serve(void *zmq, const struct feed_server_options *options)
+static int serve(const struct feed_server_options *options)
 {
     struct feed_server *s = NULL;
-    int rc = feed_server_open(zmq, options, &s);
+    int rc = feed_server_open(options, &s);
     if (rc) {
         return rc;
     }
@@ -108,10 +107,6 @@ int cmd_feed(int argc, char **argv)
         options.address = address;
     }
     catch_signals();
-    void *zmq = rc ? NULL : zmq_ctx_new();
-    rc = rc ? rc : serve(zmq, &options);
-    if (zmq) {
-        zmq_ctx_term(zmq);
-    }
+    rc = rc ? rc : serve(&options);
     return rc ? command_fail(argv[0], rc) : EXIT_OK;
 }

@@ -71,8 +71,8 @@ static int ernievil_check(const struct recipe_context *c, uint32_t classes)
         return err_set(E_ARG, "min_regions is above max_regions");
     }
     if (target_of(c) != TARGET_FEATURE && classes < 2) {
-        return err_set(E_ARG, "the corpus holds no soft labels, which masked regions are asked "
-                              "for: build it with them, or set mrm_target=feature");
+        return err_set(E_ARG, "not every medium has soft labels, which masked regions are asked "
+                              "for: build the corpus with them, or set mrm_target=feature");
     }
     return 0;
 }

@@ -54,8 +54,9 @@ static int uniter_check(const struct recipe_context *c, uint32_t classes)
     const int soft = option(c, (enum uniter_option)(UNITER_WEIGHT + UNITER_MRC)) > 0 ||
                      option(c, (enum uniter_option)(UNITER_WEIGHT + UNITER_MRCKL)) > 0;
     if (soft && classes < 2) {
-        return err_set(E_ARG, "the corpus holds no soft labels, which mrc and mrckl need: build it "
-                              "with them, or set mrc=0,mrckl=0");
+        return err_set(E_ARG,
+                       "not every medium has soft labels, which mrc and mrckl need: build the "
+                       "corpus with them, or set mrc=0,mrckl=0");
     }
     return 0;
 }

@@ -48,6 +48,12 @@ void about_release(struct about *a)
     *a = (struct about){0};
 }
 
+struct about about_share(const struct about *a)
+{
+    json_incref(a->json);
+    return *a;
+}
+
 static const char *name_at(const struct about *a, const char *list, uint32_t id)
 {
     return json_string_value(json_array_get(json_object_get(a->json, list), id));
@@ -71,8 +77,26 @@ json_t *about_wordpiece_json(const struct wordpiece_ids *ids)
                      "random_end", (int)ids->random_end);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 bool about_same_vocabulary(const struct about *a, const struct about *b)
 {
     return memcmp(&a->wordpiece, &b->wordpiece, sizeof a->wordpiece) == 0 &&
-           strcmp(a->tokenizer ? a->tokenizer : "", b->tokenizer ? b->tokenizer : "") == 0;
+           same_text(a->tokenizer, b->tokenizer);
+}
+
+static bool same_member(const struct about *a, const struct about *b, const char *key)
+{
+    const json_t *x = json_object_get(a->json, key);
+    const json_t *y = json_object_get(b->json, key);
+    return x == y || json_equal(x, y);
+}
+
+bool about_same_detector(const struct about *a, const struct about *b)
+{
+    return same_text(a->detector, b->detector) && same_member(a, b, "object_names") &&
+           same_member(a, b, "attribute_names");
 }

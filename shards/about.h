@@ -30,8 +30,14 @@ struct about {
 int about_parse(struct view text, struct about *out) MUST_CHECK;
 void about_release(struct about *a);
 
+/* A second owner of the same, with a release of its own. */
+struct about about_share(const struct about *a);
+
 /* Whether sub-token ids mean the same in both: the vocabularies are one. */
 bool about_same_vocabulary(const struct about *a, const struct about *b);
+
+/* Whether features, objects and attributes mean the same in both: the detectors are one. */
+bool about_same_detector(const struct about *a, const struct about *b);
 
 /* The name of an object or attribute by its id; NULL when the shard does not tell. */
 const char *about_object_name(const struct about *a, uint32_t id);

@@ -328,6 +328,10 @@ static int take_options(struct feed_client *c, const struct feed_client_options 
         return err_set(E_ARG, "rank %u of a world of %u: ranks are 0 to world - 1", o->rank,
                        o->world);
     }
+    if (o->start > UINT64_MAX - o->world) {
+        return err_set(E_ARG, "start is %llu: no epoch has so many positions",
+                       (unsigned long long)o->start);
+    }
     if (o->credit == 0 || o->credit > FEED_CREDIT_MAX) {
         return err_set(E_ARG, "a credit of %u messages; 1 to %d are allowed", o->credit,
                        FEED_CREDIT_MAX);
@@ -366,7 +370,7 @@ static int connect_socket(struct feed_client *c)
     return rc ? rc : socket_connect(c->socket, c->address);
 }
 
-int feed_client_open(const struct feed_client_options *o, struct feed_client **out)
+int feed_client_begin(const struct feed_client_options *o, struct feed_client **out)
 {
     struct feed_client *c = calloc(1, sizeof *c);
     if (!c) {
@@ -378,7 +382,24 @@ int feed_client_open(const struct feed_client_options *o, struct feed_client **o
     rc = rc ? rc : value_coder_new(&c->coder);
     rc = rc ? rc : connect_socket(c);
     rc = rc ? rc : say_hello(c);
-    rc = rc ? rc : await(c, true);
+    if (rc) {
+        feed_client_close(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+int feed_client_welcome(struct feed_client *c)
+{
+    return await(c, true);
+}
+
+int feed_client_open(const struct feed_client_options *o, struct feed_client **out)
+{
+    struct feed_client *c = NULL;
+    int rc = feed_client_begin(o, &c);
+    rc = rc ? rc : feed_client_welcome(c);
     if (rc) {
         feed_client_close(c);
         return rc;

@@ -1,7 +1,7 @@
 /*
  * The feed's client: one rank's samples of one epoch, in order, each exactly once.
  *
- *     open -> next, next, ... -> close
+ *     open, or begin -> welcome -> next, next, ... -> close
  *
  * Every wait has a deadline: a feed that is gone is an error, never a hang.  A feed that is
  * restarted (or replaced by another over the same corpus) within the deadline is noticed, and the
@@ -34,8 +34,15 @@ struct feed_client_options {
     atomic_bool *cancel; /* NULL, or: set by another thread, ends every wait with E_INTERRUPTED */
 };
 
-/* Connects and waits for the feed's welcome.  E_TIMEOUT; E_ARG when the feed refuses recipe,
+/* Begins to connect and waits for nothing: what the feed says of its samples is known after
+ * feed_client_welcome().  E_ARG. */
+int feed_client_begin(const struct feed_client_options *o, struct feed_client **out) MUST_CHECK;
+
+/* Waits for the feed's welcome.  E_TIMEOUT, E_INTERRUPTED; E_ARG when the feed refuses recipe,
  * options or start; E_VERSION when it speaks another protocol. */
+int feed_client_welcome(struct feed_client *c) MUST_CHECK;
+
+/* Both. */
 int feed_client_open(const struct feed_client_options *o, struct feed_client **out) MUST_CHECK;
 void feed_client_close(struct feed_client *c);
 

@@ -19,50 +19,137 @@ struct recipe_context feed_selection_context(const struct feed_selection *s, uin
     };
 }
 
-/* Sub-token ids mean nothing without their vocabulary, so every shard must tell the same one. */
-static int read_vocabulary(struct feed_selection *s, struct corpus *corpus)
+/* What the first shard of its kind tells, which the others' must be the same as. */
+struct told {
+    uint32_t shard; /* its number */
+    struct about about;
+};
+
+static int tell(struct told *t, struct corpus *corpus, uint32_t i)
+{
+    t->shard = corpus_catalog(corpus)->shards[i].manifest.number;
+    return about_parse(sealed_shard_about(corpus_shard(corpus, i)), &t->about);
+}
+
+static void keep_first(struct told *first, const struct told *t)
+{
+    if (!first->about.json && t->about.json) {
+        *first = (struct told){t->shard, about_share(&t->about)};
+    }
+}
+
+static const char *or_untold(const char *name)
+{
+    return name ? name : "untold";
+}
+
+/* Sub-token ids mean nothing without their vocabulary. */
+static int check_vocabulary(const struct told *first, const struct told *t)
+{
+    if (!t->about.has_wordpiece) {
+        return err_set(E_NOT_FOUND,
+                       "shard %u does not tell the vocabulary of its tokens: grind it again with "
+                       "this pairmill",
+                       t->shard);
+    }
+    if (!about_same_vocabulary(&first->about, &t->about)) {
+        return err_set(E_ARG,
+                       "shard %u was tokenised with another vocabulary (%s) than shard %u (%s): "
+                       "grind one of them again",
+                       t->shard, or_untold(t->about.tokenizer), first->shard,
+                       or_untold(first->about.tokenizer));
+    }
+    return 0;
+}
+
+/* Nor features and labels without their detector. */
+static int check_detector(const struct told *first, const struct told *t)
+{
+    if (!about_same_detector(&first->about, &t->about)) {
+        return err_set(E_ARG,
+                       "shard %u was ground with another detector (%s) than shard %u (%s), whose "
+                       "features and labels do not mean the same: grind one of them again",
+                       t->shard, or_untold(t->about.detector), first->shard,
+                       or_untold(first->about.detector));
+    }
+    return 0;
+}
+
+/* Every shard must tell the same vocabulary, and every one with media the same detector. */
+static int read_shards(struct feed_selection *s, struct corpus *corpus)
 {
     const struct catalog *c = corpus_catalog(corpus);
-    struct about first = {0};
-    int rc = c->n ? about_parse(sealed_shard_about(corpus_shard(corpus, 0)), &first)
-                  : err_set(E_NOT_FOUND, "the corpus is empty: it has no sealed shards yet");
+    struct told words = {0}; /* the first */
+    struct told seen = {0};  /* the first with media */
+    int rc = c->n ? 0 : err_set(E_NOT_FOUND, "the corpus is empty: it has no sealed shards yet");
     for (uint32_t i = 0; rc == 0 && i < c->n; i++) {
-        struct about about;
-        rc = about_parse(sealed_shard_about(corpus_shard(corpus, i)), &about);
-        if (rc) {
-            break;
+        struct told t = {0};
+        rc = tell(&t, corpus, i);
+        keep_first(&words, &t);
+        rc = rc ? rc : check_vocabulary(&words, &t);
+        if (rc == 0 && c->shards[i].manifest.media) {
+            keep_first(&seen, &t);
+            rc = check_detector(&seen, &t);
         }
-        if (!about.has_wordpiece) {
-            rc = err_set(E_NOT_FOUND,
-                         "shard %u does not tell the vocabulary of its tokens: grind "
-                         "it again with this pairmill",
-                         c->shards[i].manifest.number);
-        } else if (!about_same_vocabulary(&first, &about)) {
-            rc =
-                err_set(E_ARG,
-                        "shard %u was tokenised with another vocabulary (%s) than shard %u (%s): "
-                        "grind one of them again",
-                        c->shards[i].manifest.number, about.tokenizer ? about.tokenizer : "untold",
-                        c->shards[0].manifest.number, first.tokenizer ? first.tokenizer : "untold");
-        }
-        s->ids = about.wordpiece;
-        about_release(&about);
+        about_release(&t.about);
     }
-    about_release(&first);
+    s->ids = words.about.wordpiece;
+    about_release(&words.about);
+    about_release(&seen.about);
+    return rc;
+}
+
+/* The shard whose media have the fewest columns of soft labels. */
+struct poorest {
+    uint32_t shard; /* its number */
+    uint32_t classes;
+};
+
+/* What the shard tells of all its media, or of an older shard this medium. */
+static int read_classes(struct corpus *corpus, uint64_t medium, uint32_t *classes)
+{
+    struct visual_record r = {0};
+    struct buf bytes;
+    if (sealed_shard_classes(corpus_shard(corpus, corpus_medium(corpus, medium)->shard), classes)) {
+        return 0;
+    }
+    buf_init(&bytes, CODEC_MAX_RECORD);
+    const int rc = corpus_read_visual(corpus, medium, &bytes, &r);
+    *classes = r.classes;
+    buf_release(&bytes);
+    return rc;
+}
+
+/* Asks every shard that holds a medium with regions. */
+static int find_poorest(struct corpus *corpus, struct poorest *out)
+{
+    const struct catalog *c = corpus_catalog(corpus);
+    bool *asked = calloc(c->n + 1, sizeof *asked);
+    int rc = asked ? 0 : err_set(E_NOMEM, "no memory for %zu shards", c->n);
+    for (uint64_t i = 0; rc == 0 && i < corpus_media(corpus); i++) {
+        const struct corpus_medium *m = corpus_medium(corpus, i);
+        if (m->regions && !asked[m->shard]) {
+            uint32_t classes = 0;
+            rc = read_classes(corpus, i, &classes);
+            asked[m->shard] = true;
+            if (classes < out->classes) {
+                *out = (struct poorest){c->shards[m->shard].manifest.number, classes};
+            }
+        }
+    }
+    free(asked);
     return rc;
 }
 
 static int check_recipe(struct feed_selection *s, struct corpus *corpus)
 {
-    struct visual_record r = {0};
-    struct buf bytes;
-    buf_init(&bytes, CODEC_MAX_RECORD);
-    int rc = corpus_media(corpus) ? corpus_read_visual(corpus, 0, &bytes, &r) : 0;
-    if (rc == 0) {
-        const struct recipe_context c = feed_selection_context(s, 0);
-        rc = recipe_check(&c, r.classes);
+    const struct recipe_context c = feed_selection_context(s, 0);
+    struct poorest poorest = {.classes = UINT32_MAX};
+    int rc = recipe_check(&c, UINT32_MAX); /* what no shard is to blame for */
+    rc = rc ? rc : find_poorest(corpus, &poorest);
+    if (rc == 0 && recipe_check(&c, poorest.classes)) {
+        rc = err_set(E_ARG, "shard %u: %s", poorest.shard, err_text());
     }
-    buf_release(&bytes);
     return rc;
 }
 
@@ -97,7 +184,7 @@ int feed_selection_init(struct feed_selection *s, struct corpus *corpus, const c
     *s = (struct feed_selection){.corpus = corpus};
     int rc = recipe_find(recipe, &s->recipe);
     rc = rc ? rc : recipe_options_parse(s->recipe, options, &s->options);
-    rc = rc ? rc : read_vocabulary(s, corpus);
+    rc = rc ? rc : read_shards(s, corpus);
     rc = rc ? rc : check_recipe(s, corpus);
     if (rc) {
         return rc;

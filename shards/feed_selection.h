@@ -28,8 +28,8 @@ struct feed_selection {
     uint64_t verdicts[FEED_VERDICTS]; /* how many pairs got which */
 };
 
-/* E_ARG when recipe or options are not known or cannot work on this corpus, E_NOT_FOUND when the
- * shards do not tell their vocabulary. */
+/* E_ARG when recipe or options are not known or cannot work on this corpus, or when its shards are
+ * of two vocabularies or detectors; E_NOT_FOUND when they do not tell their vocabulary. */
 int feed_selection_init(struct feed_selection *s, struct corpus *corpus, const char *recipe,
                         const char *options) MUST_CHECK;
 void feed_selection_release(struct feed_selection *s);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <zmq.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -40,6 +42,8 @@ struct session {
 
 struct feed_server {
     struct corpus *corpus;
+    int lock; /* of the address; -1: none is needed */
+    void *zmq;
     void *socket;
     char address[256];
     struct session *sessions[SESSIONS_MAX];
@@ -511,7 +515,31 @@ int feed_server_step(struct feed_server *s, int64_t wait_ms)
 
 /* ---- life ---- */
 
-int feed_server_open(void *zmq, const struct feed_server_options *o, struct feed_server **out)
+/* A second feed must find out that it is one before it touches the first one's socket. */
+static int lock_address(struct feed_server *s, const struct feed_server_options *o)
+{
+    int rc = socket_check(o->address, o->insecure);
+    rc = rc ? rc : socket_lock(o->address, &s->lock);
+    return rc == E_BUSY
+               ? err_set(E_BUSY,
+                         "a feed of this corpus runs already, or another server: %s is taken; stop "
+                         "that one, or give this one another address",
+                         o->address)
+               : rc;
+}
+
+static int bind_socket(struct feed_server *s, const struct feed_server_options *o)
+{
+    s->zmq = zmq_ctx_new();
+    if (!s->zmq) {
+        return err_set(E_SYSTEM, "no ZeroMQ context: %s", zmq_strerror(zmq_errno()));
+    }
+    int rc = socket_new(s->zmq, ZMQ_ROUTER, &s->socket);
+    rc = rc ? rc : socket_bind(s->socket, o->address, o->insecure);
+    return rc ? rc : socket_address(s->socket, s->address, sizeof s->address);
+}
+
+int feed_server_open(const struct feed_server_options *o, struct feed_server **out)
 {
     struct feed_server *s = calloc(1, sizeof *s);
     if (!s) {
@@ -519,11 +547,11 @@ int feed_server_open(void *zmq, const struct feed_server_options *o, struct feed
     }
     buf_init(&s->pair_bytes, CODEC_MAX_RECORD);
     buf_init(&s->pair_stored, CODEC_MAX_RECORD);
-    int rc = socket_new(zmq, ZMQ_ROUTER, &s->socket);
-    rc = rc ? rc : socket_bind(s->socket, o->address, o->insecure);
-    rc = rc ? rc : socket_address(s->socket, s->address, sizeof s->address);
+    s->lock = -1;
+    int rc = lock_address(s, o);
     rc = rc ? rc : corpus_open(o->corpus, o->corpus_flags, &s->corpus);
     rc = rc ? rc : value_coder_new(&s->coder);
+    rc = rc ? rc : bind_socket(s, o);
     if (rc) {
         feed_server_close(s);
         return rc;
@@ -546,6 +574,12 @@ void feed_server_close(struct feed_server *s)
         free_selection(s->selections[i]);
     }
     socket_free(s->socket);
+    if (s->zmq) {
+        zmq_ctx_term(s->zmq);
+    }
+    if (s->lock >= 0) { /* after the context: it deletes the socket's file at its end */
+        close(s->lock);
+    }
     corpus_close(s->corpus);
     value_coder_free(s->coder);
     buf_release(&s->pair_bytes);

@@ -9,7 +9,8 @@
  *
  * A client gets one message (about 1 MB) for each credit it gave, clients in turn; one that does
  * not read holds at most its credit of memory and delays nobody.  Whatever a client sends that does
- * not follow docs/feed.md is answered with ERROR and counted.  One thread.
+ * not follow docs/feed.md is answered with ERROR and counted.  One thread.  Make it after fork():
+ * it owns a ZeroMQ context.
  */
 #ifndef SHARDS_FEED_SERVER_H
 #define SHARDS_FEED_SERVER_H
@@ -28,8 +29,9 @@ struct feed_server_options {
     unsigned corpus_flags; /* enum corpus_flags */
 };
 
-/* `zmq` is a ZeroMQ context that outlives the server. */
-int feed_server_open(void *zmq, const struct feed_server_options *options,
+/* E_BUSY, and nothing happens to it, when another feed listens at the address; the errors of
+ * corpus_open(), which comes before the bind; E_ARG for an address that may not be bound. */
+int feed_server_open(const struct feed_server_options *options,
                      struct feed_server **out) MUST_CHECK;
 void feed_server_close(struct feed_server *s);
 

@@ -53,6 +53,7 @@ struct shelf {
     size_t spares;
     size_t owners; /* the feed, and each batch that is out */
     bool closed;   /* the trainer wants no more */
+    bool welcome;  /* the feed has answered the reader */
     bool finished; /* the reader has come to its end: */
     int rc;        /* 0, or why */
     char why[1001];
@@ -60,7 +61,8 @@ struct shelf {
 
 struct pairmill_feed {
     struct feed_client *client; /* the reader's, once it runs */
-    struct feed_cells cells;
+    uint64_t start;
+    struct feed_cells cells; /* whole once the feed has said welcome, as is what follows: */
     uint64_t batches;
     uint64_t total;
     uint32_t batch_size;
@@ -173,6 +175,14 @@ static bool shelf_put(struct shelf *s, struct filled *f)
     return wanted;
 }
 
+static void shelf_welcome(struct shelf *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->welcome = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void shelf_finish(struct shelf *s, int rc)
 {
     pthread_mutex_lock(&s->lock);
@@ -202,6 +212,20 @@ static bool shelf_wait(struct shelf *s, double seconds)
         waited = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
     }
     return s->first || s->finished;
+}
+
+/* The trainer's: 1 after the welcome, 0 when it has not come yet, or the reader's error. */
+static int shelf_await_welcome(struct shelf *s, double seconds)
+{
+    const struct timespec deadline = deadline_in(seconds);
+    int waited = 0;
+    pthread_mutex_lock(&s->lock);
+    while (!s->welcome && !s->finished && waited == 0) {
+        waited = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
+    }
+    const int rc = s->welcome ? 1 : s->finished ? err_set(s->rc, "%s", s->why) : 0;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
 }
 
 /* The trainer's: 1 and a batch, 0 at the end, or the reader's error. */
@@ -293,48 +317,92 @@ static int fill(struct pairmill_feed *feed, const struct sample *samples, uint32
     return 0;
 }
 
-/* One batch: the rank's part of the cell that holds its next position. */
-static int read_batch(struct pairmill_feed *feed, struct sample *samples, bool *wanted)
+/* The rank's samples of one cell; they are read also where no batch is made of them. */
+static int read_samples(struct pairmill_feed *feed, struct sample *samples, uint32_t n)
 {
-    const uint64_t end = feed_cells_end(&feed->cells, feed_client_position(feed->client));
-    uint32_t n = 0;
     int rc = 1;
-    while (rc == 1 && n < feed->batch_size && feed_client_position(feed->client) < end) {
-        rc = feed_client_next(feed->client, &samples[n]);
-        n += rc == 1;
+    for (uint32_t i = 0; rc == 1 && i < n; i++) {
+        rc = feed_client_next(feed->client, &samples[i]);
     }
-    if (rc != 1) {
-        return rc ? rc : err_set(E_PEER, "the epoch ended early");
-    }
-    struct filled *f = shelf_take_empty(feed->shelf);
-    rc = f ? fill(feed, samples, n, end, f) : err_set(E_NOMEM, "no memory for a batch");
-    if (rc) {
-        if (f) {
-            filled_free(f);
-        }
-        return rc;
-    }
-    *wanted = shelf_put(feed->shelf, f);
-    return 0;
+    return rc == 0 ? err_set(E_PEER, "the epoch ended early") : rc < 0 ? rc : 0;
 }
 
-static void *read_feed(void *arg)
+static int put_batch(struct pairmill_feed *feed, struct sample *samples, uint32_t n, uint64_t next,
+                     bool *wanted)
 {
-    struct pairmill_feed *feed = arg;
+    struct filled *f = shelf_take_empty(feed->shelf);
+    const int rc = f ? fill(feed, samples, n, next, f) : err_set(E_NOMEM, "no memory for a batch");
+    if (rc == 0) {
+        *wanted = shelf_put(feed->shelf, f);
+    } else if (f) {
+        filled_free(f);
+    }
+    return rc;
+}
+
+/* The rank's part of [from, to), of which its client's next position is the first. */
+static int read_cell(struct pairmill_feed *feed, struct sample *samples, uint64_t from, uint64_t to,
+                     bool *wanted)
+{
+    const uint32_t n = (uint32_t)feed_cells_share(&feed->cells, from, to);
+    const int rc = read_samples(feed, samples, n);
+    return rc || !feed_cells_is_batch(&feed->cells, from, to)
+               ? rc
+               : put_batch(feed, samples, n, to, wanted);
+}
+
+static int read_cells(struct pairmill_feed *feed)
+{
     struct sample *samples = calloc(feed->batch_size, sizeof *samples);
     int rc = samples ? 0 : err_set(E_NOMEM, "no memory for %u samples", feed->batch_size);
     for (uint32_t i = 0; rc == 0 && i < feed->batch_size; i++) {
         sample_init(&samples[i], SAMPLE_LIMIT);
     }
     bool wanted = true;
-    while (rc == 0 && wanted && feed_client_position(feed->client) < feed->cells.total) {
-        rc = read_batch(feed, samples, &wanted);
+    for (uint64_t at = feed->start; rc == 0 && wanted && at < feed->cells.total;) {
+        const uint64_t end = feed_cells_end(&feed->cells, at);
+        rc = read_cell(feed, samples, at, end, &wanted);
+        at = end;
     }
-    shelf_finish(feed->shelf, rc);
     for (uint32_t i = 0; samples && i < feed->batch_size; i++) {
         sample_release(&samples[i]);
     }
     free(samples);
+    return rc;
+}
+
+/* The recipe's block of one task: the option behind the tasks' weights. */
+static uint64_t task_block(const struct recipe_context *c)
+{
+    return (uint64_t)c->options.value[recipe_task_count(c->recipe)];
+}
+
+static int make_cells(struct pairmill_feed *feed)
+{
+    struct feed_cells *c = &feed->cells;
+    const uint64_t block = task_block(feed_client_context(feed->client));
+    if (c->drop_last && block < c->world) {
+        return err_set(E_ARG,
+                       "with drop_last every rank needs a sample of each task_block, which is %llu "
+                       "for a world of %u: set it to batch_size * world",
+                       (unsigned long long)block, c->world);
+    }
+    feed->total = feed_client_total(feed->client);
+    *c = feed_cells_make(feed->total, feed->batch_size, block, c->rank, c->world, c->drop_last);
+    feed->batches = feed_cells_batches(c, feed->start);
+    return 0;
+}
+
+static void *read_feed(void *arg)
+{
+    struct pairmill_feed *feed = arg;
+    int rc = feed_client_welcome(feed->client);
+    rc = rc ? rc : make_cells(feed);
+    if (rc == 0) {
+        shelf_welcome(feed->shelf);
+        rc = read_cells(feed);
+    }
+    shelf_finish(feed->shelf, rc);
     return NULL;
 }
 
@@ -344,12 +412,6 @@ struct pairmill_options pairmill_default_options(void)
 {
     return (struct pairmill_options){
         .recipe = "uniter", .world = 1, .batch_size = 32, .credit = 8, .timeout_s = 60};
-}
-
-/* The recipe's block of one task: the option behind the tasks' weights. */
-static uint64_t task_block(const struct recipe_context *c)
-{
-    return (uint64_t)c->options.value[recipe_task_count(c->recipe)];
 }
 
 static int check_options(const struct pairmill_options *o)
@@ -367,7 +429,7 @@ static int check_options(const struct pairmill_options *o)
     return 0;
 }
 
-static int open_client(struct pairmill_feed *feed, const struct pairmill_options *o)
+static int begin_client(struct pairmill_feed *feed, const struct pairmill_options *o)
 {
     const struct feed_client_options options = {
         .address = o->address,
@@ -382,30 +444,49 @@ static int open_client(struct pairmill_feed *feed, const struct pairmill_options
         .timeout_ms = (int64_t)(o->timeout_s * 1000),
         .cancel = &feed->cancel,
     };
-    return feed_client_open(&options, &feed->client);
+    return feed_client_begin(&options, &feed->client);
 }
 
-int pairmill_feed_open(const struct pairmill_options *o, struct pairmill_feed **out)
+int pairmill_feed_begin(const struct pairmill_options *o, struct pairmill_feed **out)
 {
     int rc = check_options(o);
     struct pairmill_feed *feed = rc ? NULL : calloc(1, sizeof *feed);
     if (!feed) {
         return rc ? rc : err_set(E_NOMEM, "no memory for a feed");
     }
+    feed->start = o->start;
     feed->batch_size = o->batch_size;
     feed->timeout_s = o->timeout_s;
+    feed->cells =
+        (struct feed_cells){.rank = o->rank, .world = o->world, .drop_last = o->drop_last != 0};
     feed->shelf = shelf_new();
-    rc = feed->shelf ? open_client(feed, o) : err_set(E_NOMEM, "no memory for a feed");
+    rc = feed->shelf ? begin_client(feed, o) : err_set(E_NOMEM, "no memory for a feed");
     if (rc == 0) {
-        feed->total = feed_client_total(feed->client);
-        feed->cells = feed_cells_make(feed->total, o->batch_size,
-                                      task_block(feed_client_context(feed->client)), o->rank,
-                                      o->world, o->drop_last != 0);
-        feed->batches = feed_cells_batches(&feed->cells, o->start);
         feed->running = pthread_create(&feed->reader, NULL, read_feed, feed) == 0;
         rc = feed->running ? 0 : err_set(E_SYSTEM, "no thread for a feed");
     }
     if (rc) {
+        pairmill_feed_close(feed);
+        return rc;
+    }
+    *out = feed;
+    return 0;
+}
+
+int pairmill_feed_welcome(struct pairmill_feed *feed, double seconds)
+{
+    return shelf_await_welcome(feed->shelf, seconds);
+}
+
+int pairmill_feed_open(const struct pairmill_options *o, struct pairmill_feed **out)
+{
+    struct pairmill_feed *feed = NULL;
+    int rc = pairmill_feed_begin(o, &feed);
+    rc = rc ? rc : pairmill_feed_welcome(feed, o->timeout_s + GRACE_S);
+    if (rc == 0) {
+        rc = err_set(E_TIMEOUT, "no welcome came within %.1f s", o->timeout_s + GRACE_S);
+    }
+    if (rc < 0) {
         pairmill_feed_close(feed);
         return rc;
     }

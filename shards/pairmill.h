@@ -38,7 +38,7 @@ extern "C" {
 
 #define PAIRMILL_API __attribute__((visibility("default")))
 
-enum { PAIRMILL_ABI = 2 };
+enum { PAIRMILL_ABI = 3 };
 
 struct pairmill_options {
     const char *address; /* of the feed: "tcp://host:port" or "ipc:///path" */
@@ -50,7 +50,9 @@ struct pairmill_options {
     uint32_t rank;
     uint32_t world;
     uint32_t batch_size; /* samples a rank */
-    uint32_t drop_last;  /* 1: leave out the last, incomplete batch of all ranks */
+    uint32_t drop_last;  /* 1: every rank gets as many batches; left out are the last window where
+                          * it is not whole, and what a block's end leaves that is smaller than the
+                          * world */
     uint32_t credit;     /* messages in flight, about 1 MB each */
     double timeout_s;    /* of every wait */
 };
@@ -84,13 +86,19 @@ struct pairmill_feed;
 
 /* Connects and waits for the feed's welcome. */
 PAIRMILL_API int pairmill_feed_open(const struct pairmill_options *o, struct pairmill_feed **out);
+
+/* The same in two steps, for callers that must look up now and then, as an interpreter for Ctrl-C:
+ * begins to connect, and then waits at most `seconds` for the welcome: 1, 0 when it has not come
+ * yet, or negative.  Before the 1 only this and pairmill_feed_close() may be called. */
+PAIRMILL_API int pairmill_feed_begin(const struct pairmill_options *o, struct pairmill_feed **out);
+PAIRMILL_API int pairmill_feed_welcome(struct pairmill_feed *feed, double seconds);
+
 PAIRMILL_API void pairmill_feed_close(struct pairmill_feed *feed);
 
 /* The next batch: 1; 0 at the end of the epoch; negative on error.  An error is final. */
 PAIRMILL_API int pairmill_feed_next(struct pairmill_feed *feed, struct pairmill_batch **out);
 
-/* Waits at most `seconds` for pairmill_feed_next() to have an answer at once: 1, or 0.  For callers
- * that must look up now and then, as an interpreter for Ctrl-C. */
+/* Waits at most `seconds` for pairmill_feed_next() to have an answer at once: 1, or 0. */
 PAIRMILL_API int pairmill_feed_wait(struct pairmill_feed *feed, double seconds);
 
 PAIRMILL_API void pairmill_batch_release(struct pairmill_batch *batch);

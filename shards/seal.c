@@ -48,6 +48,7 @@ struct transcode {
     struct buf regions;
     json_t *visual_schema;
     json_t *pair_schema;
+    uint32_t classes; /* least columns of soft labels of a visual record with regions */
 };
 
 /* ---- writing in key order ---- */
@@ -264,6 +265,9 @@ static int seal_visual(struct transcode *t, const struct id *key, struct view st
     for (uint32_t i = 0; i < r.n; i++) {
         sure += r.conf[i] > confident;
     }
+    if (r.n && r.classes < t->classes) {
+        t->classes = r.classes;
+    }
     keep_schema(&t->visual_schema, buf_view(&o->record));
     rc = append_u16(&t->regions, r.n);
     rc = rc ? rc : append_u16(&t->regions, sure);
@@ -322,6 +326,9 @@ static int seal_meta(struct transcode *t, const struct shard_manifest *m)
                   (json_int_t)m->media, "created", (json_int_t)m->created, "content_blake2b", hex,
                   "schema", "visual", t->visual_schema ? t->visual_schema : json_null(), "pair",
                   t->pair_schema ? t->pair_schema : json_null());
+    if (o && t->classes != UINT32_MAX) {
+        json_object_set_new(o, META_CLASSES, json_integer(t->classes));
+    }
     char *text = o ? json_dumps(o, JSON_SORT_KEYS) : NULL;
     json_decref(o);
     MDB_dbi dbi;
@@ -367,7 +374,8 @@ static int transcode(struct transcode *t, struct shard_manifest *m)
 
 int seal_transcode(struct open_shard *s, struct shard_manifest *m)
 {
-    struct transcode t = {.shard = s, .visual_schema = NULL, .pair_schema = NULL};
+    struct transcode t = {
+        .shard = s, .visual_schema = NULL, .pair_schema = NULL, .classes = UINT32_MAX};
     struct buf *const buffers[] = {&t.sealed, &t.dictionary_bytes, &t.groups, &t.lengths,
                                    &t.media,  &t.regions};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {

@@ -19,6 +19,8 @@ struct sealed_shard {
     struct view lengths;
     struct view media;
     struct view regions;
+    bool tells_classes;
+    uint32_t classes;
     struct value_dictionary *dictionary;
 };
 
@@ -30,6 +32,14 @@ static int get_view(struct sealed_shard *s, MDB_dbi dbi, const void *key, size_t
     const int status = mdb_get(s->txn, dbi, &k, &v);
     *out = status ? view_of(NULL, 0) : view_of(v.mv_data, v.mv_size);
     return status;
+}
+
+static void read_classes(struct sealed_shard *s, const json_t *meta)
+{
+    const json_t *v = json_object_get(meta, META_CLASSES);
+    const json_int_t n = json_integer_value(v);
+    s->tells_classes = json_is_integer(v) && n >= 0 && n <= UINT32_MAX;
+    s->classes = s->tells_classes ? (uint32_t)n : 0;
 }
 
 /* A table of `n` entries of `each` bytes. */
@@ -55,6 +65,7 @@ static int check_meta(struct sealed_shard *s)
     json_t *o = json_loadb(text.p, text.n, 0, NULL);
     const json_int_t format = json_integer_value(json_object_get(o, "format"));
     const json_int_t number = json_integer_value(json_object_get(o, "number"));
+    read_classes(s, o);
     json_decref(o);
     if (format > SHARD_FORMAT) {
         return err_set(E_VERSION, "%s has shard format %lld; this pairmill reads up to %d", s->path,
@@ -173,6 +184,12 @@ void sealed_shard_regions(const struct sealed_shard *s, uint64_t i, uint32_t *re
     const unsigned char *p = (const unsigned char *)s->regions.p + i * 4;
     *regions = get_le16(p);
     *confident = get_le16(p + 2);
+}
+
+bool sealed_shard_classes(const struct sealed_shard *s, uint32_t *classes)
+{
+    *classes = s->classes;
+    return s->tells_classes;
 }
 
 const struct value_dictionary *sealed_shard_dictionary(const struct sealed_shard *s)

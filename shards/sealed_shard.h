@@ -36,6 +36,11 @@ const struct id *sealed_shard_pair_medium(const struct sealed_shard *s, uint64_t
 void sealed_shard_regions(const struct sealed_shard *s, uint64_t i, uint32_t *regions,
                           uint32_t *confident);
 
+/* The least number of columns of soft labels that a visual record with regions has here; 0: one has
+ * none.  false when the shard does not tell: it was sealed by an older pairmill, or has no such
+ * record. */
+bool sealed_shard_classes(const struct sealed_shard *s, uint32_t *classes);
+
 /* The stored value of a record; E_NOT_FOUND. */
 int sealed_shard_get(struct sealed_shard *s, enum record_kind kind, const struct id *id,
                      struct view *stored) MUST_CHECK;

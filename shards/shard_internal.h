@@ -26,6 +26,8 @@ enum {
 #define META_SHARD "shard"
 #define META_ABOUT "about"
 
+#define META_CLASSES "classes" /* member of META_SHARD: see sealed_shard_classes() */
+
 #define TABLE_DICTIONARY  "dictionary"
 #define TABLE_PAIR_GROUP  "pair.group"     /* u64 a pair, in key order */
 #define TABLE_PAIR_LENGTH "pair.length"    /* u16 a pair: sub-tokens, 65535 = that many or more */

@@ -38,8 +38,10 @@ struct verifier {
     struct catalog catalog;
     struct found_list pairs;
     struct found_list media;
-    struct about about; /* of the first shard that could be read */
-    uint32_t about_of;
+    struct about words; /* of the first shard that could be read, for its vocabulary */
+    uint32_t words_of;
+    struct about seen; /* of the first with media, for its detector */
+    uint32_t seen_of;
     struct progress progress;
     uint64_t expected; /* records in the catalog */
     uint64_t walked;
@@ -270,24 +272,45 @@ static int check_content(struct verifier *v, struct sealed_shard *s, const struc
 }
 
 /* Sub-token ids of two vocabularies make no corpus. */
-static void check_vocabulary(struct verifier *v, const struct sealed_shard *s,
-                             const struct shard_manifest *m)
+static void check_vocabulary(struct verifier *v, const struct about *about, uint32_t number)
+{
+    if (!v->words.json) {
+        v->words = about_share(about);
+        v->words_of = number;
+    } else if (!about_same_vocabulary(&v->words, about)) {
+        problem(v,
+                "shard %u was tokenised with another vocabulary than shard %u: no recipe can "
+                "use them together",
+                number, v->words_of);
+    }
+}
+
+/* Nor do features and labels of two detectors. */
+static void check_detector(struct verifier *v, const struct about *about, uint32_t number)
+{
+    if (!v->seen.json) {
+        v->seen = about_share(about);
+        v->seen_of = number;
+    } else if (!about_same_detector(&v->seen, about)) {
+        problem(v,
+                "shard %u was ground with another detector (%s) than shard %u (%s): no recipe can "
+                "use them together",
+                number, about->detector ? about->detector : "untold", v->seen_of,
+                v->seen.detector ? v->seen.detector : "untold");
+    }
+}
+
+static void check_about(struct verifier *v, const struct sealed_shard *s,
+                        const struct shard_manifest *m)
 {
     struct about about;
     if (about_parse(sealed_shard_about(s), &about)) {
         problem(v, "shard %u: %s", m->number, err_text());
         return;
     }
-    if (!v->about.json) {
-        v->about = about;
-        v->about_of = m->number;
-        return;
-    }
-    if (!about_same_vocabulary(&v->about, &about)) {
-        problem(v,
-                "shard %u was tokenised with another vocabulary than shard %u: no recipe can "
-                "use them together",
-                m->number, v->about_of);
+    check_vocabulary(v, &about, m->number);
+    if (m->media) {
+        check_detector(v, &about, m->number);
     }
     about_release(&about);
 }
@@ -313,7 +336,7 @@ static int verify_shard(struct verifier *v, const struct catalog_shard *entry)
         problem(v, "%s", err_text());
         return 0;
     }
-    check_vocabulary(v, s, m);
+    check_about(v, s, m);
     rc = check_content(v, s, m);
     sealed_shard_close(s);
     if (rc == 0 && v->totals->problems == before) {
@@ -401,7 +424,8 @@ int verify_corpus(const char *dir, const struct verify_sink *sink, struct verify
     }
     free(v.pairs.p);
     free(v.media.p);
-    about_release(&v.about);
+    about_release(&v.words);
+    about_release(&v.seen);
     catalog_release(&v.catalog);
     return rc;
 }

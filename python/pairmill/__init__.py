@@ -20,6 +20,7 @@ and where the system's loader looks.
 
 import ctypes
 import itertools
+import operator
 import os
 import pathlib
 
@@ -27,8 +28,11 @@ import numpy as np
 
 __all__ = ["Batch", "Error", "Feed", "tasks"]
 
-_ABI = 2
+_ABI = 3
 _WAIT_SECONDS = 0.2  # between looks at Ctrl-C
+_WORLD_MAX = 2**20  # these three: as the library has them
+_BATCH_SIZE_MAX = 65536
+_CREDIT_MAX = 64
 
 
 class Error(RuntimeError):
@@ -110,7 +114,8 @@ def _load():
         )
     feed = ctypes.c_void_p
     lib.pairmill_default_options.restype = _Options
-    lib.pairmill_feed_open.argtypes = [ctypes.POINTER(_Options), ctypes.POINTER(feed)]
+    lib.pairmill_feed_begin.argtypes = [ctypes.POINTER(_Options), ctypes.POINTER(feed)]
+    lib.pairmill_feed_welcome.argtypes = [feed, ctypes.c_double]
     lib.pairmill_feed_close.argtypes = [feed]
     lib.pairmill_feed_close.restype = None
     lib.pairmill_feed_wait.argtypes = [feed, ctypes.c_double]
@@ -238,6 +243,17 @@ def _task_options(recipe, task):
     return {name: int(name == task) for name in known}
 
 
+def _whole(name, value, least, most):
+    """The number itself: ctypes would cut one that is out of range, and say nothing."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, which is no whole number") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}; it must be from {least} to {most}")
+    return number
+
+
 class Feed:
     """One rank's batches of one epoch: iterate over it once.
 
@@ -250,14 +266,17 @@ class Feed:
     task        one task only, e.g. "mlm"; None: the recipe's mix, one task a batch
     options     of the recipe, a dict (docs/recipes.md).  Unless given, task_block is
                 batch_size * world, so that all ranks draw the same task for the same step
-    drop_last   leave out the last batch of all ranks when it is not full: then every rank has the
-                same number of batches
+    drop_last   every rank has the same number of batches: left out are the last one of all ranks
+                when it is not full, and a part of one, cut off by the end of a task_block or by
+                `start`, that has not a sample for every rank
     credit      messages of about 1 MB that may be under way
     timeout     seconds of every wait; then Error says that the feed is gone
     torch       yield torch tensors instead of numpy arrays
 
     Resuming with another world: keep batch_size * world, and the batches' content stays as well.
     """
+
+    _feed = None  # also of a Feed whose arguments were wrong
 
     def __init__(
         self,
@@ -276,8 +295,14 @@ class Feed:
         timeout=60.0,
         torch=False,
     ):
-        self._feed = None
-        self._options = {"task_block": batch_size * world}
+        seed = _whole("seed", seed, 0, 2**64 - 1)
+        epoch = _whole("epoch", epoch, 0, 2**32 - 1)
+        start = _whole("start", start, 0, 2**64 - 1)
+        world = _whole("world", world, 1, _WORLD_MAX)
+        rank = _whole("rank", rank, 0, world - 1)
+        batch_size = _whole("batch_size", batch_size, 1, _BATCH_SIZE_MAX)
+        credit = _whole("credit", credit, 1, _CREDIT_MAX)
+        self._options = {}
         if task is not None:
             self._options.update(_task_options(recipe, task))
         self._options.update(options or {})
@@ -287,22 +312,31 @@ class Feed:
         given = _lib.pairmill_default_options()
         given.address = os.fsencode(address)
         given.recipe = recipe.encode()
-        given.options = _option_text(self._options).encode()
+        given.options = _option_text({"task_block": batch_size * world, **self._options}).encode()
         given.seed = seed
         given.start = start
         given.epoch = epoch
         given.rank = rank
         given.world = world
         given.batch_size = batch_size
-        given.drop_last = drop_last
+        given.drop_last = bool(drop_last)
         given.credit = credit
         given.timeout_s = timeout
-        feed = ctypes.c_void_p()
-        _check(_lib.pairmill_feed_open(ctypes.byref(given), ctypes.byref(feed)))
-        self._feed = feed
-        self.total = _lib.pairmill_feed_total(feed)
+        self._open(given)
+        self.total = _lib.pairmill_feed_total(self._feed)
         """Positions in the epoch, over all ranks."""
-        self._batches = _lib.pairmill_feed_batches(feed)
+        self._batches = _lib.pairmill_feed_batches(self._feed)
+
+    def _open(self, given):
+        feed = ctypes.c_void_p()
+        _check(_lib.pairmill_feed_begin(ctypes.byref(given), ctypes.byref(feed)))
+        self._feed = feed
+        try:
+            while not _check(_lib.pairmill_feed_welcome(feed, _WAIT_SECONDS)):
+                pass
+        except BaseException:  # Ctrl-C, too
+            self.close()
+            raise
 
     def __len__(self):
         """Batches from `start` to the end."""
@@ -310,7 +344,10 @@ class Feed:
 
     @property
     def state(self):
-        """Keyword arguments with which another Feed goes on after the batches yielded so far."""
+        """Keyword arguments with which another Feed goes on after the batches yielded so far.
+
+        A task_block that was not given is not among them: it follows batch_size and world anew.
+        """
         return {**self._state, "options": dict(self._options)}
 
     def __iter__(self):

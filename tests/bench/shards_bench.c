@@ -241,7 +241,7 @@ static pid_t start_server(const char *dir, char address[256])
     if (child == 0) {
         const struct feed_server_options o = {.corpus = dir, .address = "tcp://127.0.0.1:*"};
         struct feed_server *s;
-        check(feed_server_open(zmq_ctx_new(), &o, &s));
+        check(feed_server_open(&o, &s));
         dprintf(fds[1], "%s", feed_server_address(s));
         close(fds[1]);
         for (;;) {

@@ -211,10 +211,42 @@ Test(by_hand, a_port_that_others_can_reach_must_be_asked_for)
     cr_assert(strstr(output, "--insecure"), "%s", output);
 }
 
+Test(by_hand, a_port_that_there_is_not_is_refused_at_once)
+{
+    static const char *const servers[] = {"broker", "feed"};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(MILL_RUN(output, servers[i], mill_path(dir, "corpus"), "--bind",
+                              "tcp://127.0.0.1:99999"),
+                     2, "%s", output);
+        cr_assert(strstr(output, "port from 1 to 65535"), "%s", output);
+    }
+}
+
 Test(by_hand, no_broker_is_an_error_with_a_deadline)
 {
     cr_assert_neq(MILL_RUN(output, "status", "--broker", "tcp://127.0.0.1:9"), 0);
     cr_assert(strstr(output, "no broker answers"), "%s", output);
+}
+
+Test(by_hand, a_second_feed_is_refused_and_a_killed_one_holds_nothing)
+{
+    const char *coco = mill_coco(dir, 2, 1);
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "feed.log");
+    char address[MILL_PATH + 16];
+    snprintf(address, sizeof address, "ipc://%s/feed", dir);
+    cr_assert_eq(MILL_RUN(output, "build", coco, "-o", corpus), 0, "%s", output);
+    pid_t feed = MILL_START(log, "feed", corpus, "--bind", address);
+    cr_assert_str_eq(address_in(log), address);
+    cr_assert_eq(MILL_RUN(output, "feed", corpus, "--bind", address), 1, "%s", output);
+    cr_assert(strstr(output, "a feed of this corpus runs already"), "%s", output);
+    cr_assert(strstr(output, address), "%s", output);
+    mill_kill_group(feed);
+    log = mill_path(dir, "next.log");
+    feed = MILL_START(log, "feed", corpus, "--bind", address);
+    cr_assert_str_eq(address_in(log), address);
+    kill(feed, SIGTERM);
+    cr_assert_eq(mill_wait(feed, 30), 0);
 }
 
 static void use_client_library(void)
@@ -268,6 +300,25 @@ Test(by_hand, two_trainers_see_each_pair_once_also_when_they_stop_and_go_on)
     cr_assert_gt(number("masked_object"), 0, "%s", output);
     cr_assert_gt(number("masked_attribute"), 0, "%s", output);
     cr_assert_gt(number("masked_relation"), 0, "%s", output);
+    kill(feed, SIGTERM);
+    cr_assert_eq(mill_wait(feed, 30), 0);
+    free(script);
+}
+
+Test(by_hand, calls_of_a_trainer_go_right_or_wrong_as_they_say)
+{
+    const char *coco = mill_coco(dir, 20, 3);
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "feed.log");
+    char *script = NULL;
+    use_client_library();
+    cr_assert_eq(paths_find_data("tests/e2e/feed_calls.py", &script), 0, "%s", err_text());
+    cr_assert_eq(MILL_RUN(output, "build", coco, "-o", corpus), 0, "%s", output);
+    const pid_t feed = MILL_START(log, "feed", corpus, "--bind", "tcp://127.0.0.1:*");
+    const char *address = address_in(log);
+    cr_assert_eq(MILL_RUN_PROGRAM(output, "/usr/bin/python3", script, address, dir), 0, "%s",
+                 output);
+    cr_assert_str_eq(output, "right\n");
     kill(feed, SIGTERM);
     cr_assert_eq(mill_wait(feed, 30), 0);
     free(script);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/philox.h"
+#include "common/file.h"
 #include "shards/corpus.h"
 #include "shards/feed_selection.h"
 #include "shards/open_shard.h"
@@ -148,21 +149,21 @@ Test(corpus, refuses_damaged_shards_by_name_and_never_maps_a_short_one)
     tempdir_remove(dir);
 }
 
-/* Adds a shard to a corpus's catalog. */
-static void add_shard_of(const char *dir, const char *about, uint32_t number, uint32_t medium,
-                         int visual, uint32_t text)
+static struct open_shard *begin_shard(const char *dir, const char *about, uint32_t number)
 {
     char shards[128];
-    char file[32];
     struct open_shard *s = NULL;
-    struct shard_manifest m;
-    struct catalog c;
-    struct made_visual v = make_visual(medium, 2, 8, FEATURE_F16);
-    struct made_pair p = make_pair(medium, text);
-    const struct staged_mark mark = {.medium = medium_id(medium), .token = 1};
     snprintf(shards, sizeof shards, "%s/shards", dir);
     OK(open_shard_create(shards, number, about, &s));
-    OK(open_shard_put(s, &mark, visual ? &v.r : NULL, &p.r, 1));
+    return s;
+}
+
+/* Seals it and adds it to a corpus's catalog. */
+static void end_shard(const char *dir, struct open_shard *s, uint32_t number)
+{
+    char file[32];
+    struct shard_manifest m;
+    struct catalog c;
     OK(open_shard_seal(s, &m));
     open_shard_close(s);
     OK(catalog_load(&c, dir));
@@ -170,6 +171,17 @@ static void add_shard_of(const char *dir, const char *about, uint32_t number, ui
     OK(catalog_add(&c, file, &m));
     OK(catalog_save(&c, dir));
     catalog_release(&c);
+}
+
+static void add_shard_of(const char *dir, const char *about, uint32_t number, uint32_t medium,
+                         int visual, uint32_t text)
+{
+    struct open_shard *s = begin_shard(dir, about, number);
+    struct made_visual v = make_visual(medium, 2, 8, FEATURE_F16);
+    struct made_pair p = make_pair(medium, text);
+    const struct staged_mark mark = {.medium = medium_id(medium), .token = 1};
+    OK(open_shard_put(s, &mark, visual ? &v.r : NULL, &p.r, 1));
+    end_shard(dir, s, number);
     free_visual(&v);
     free_pair(&p);
 }
@@ -331,15 +343,21 @@ Test(verify, names_a_pair_whose_medium_is_missing)
     tempdir_remove(dir);
 }
 
-/* The same size and special tokens, other words. */
-static char *about_of_other_words(void)
+/* What a made corpus tells, with the last letter of `name` in it turned into a 9. */
+static char *about_with_other(const char *name)
 {
     char *about = strdup(corpus_about);
     cr_assert_not_null(about);
-    char *name = strstr(about, "words 1/0");
-    cr_assert_not_null(name);
-    name[strlen("words 1/")] = '9';
+    char *at = strstr(about, name);
+    cr_assert_not_null(at);
+    at[strlen(name) - 1] = '9';
     return about;
+}
+
+/* The same size and special tokens, other words. */
+static char *about_of_other_words(void)
+{
+    return about_with_other("words 1/0");
 }
 
 Test(verify, names_a_shard_of_another_vocabulary)
@@ -371,5 +389,155 @@ Test(feed_selection, refuses_a_corpus_of_two_vocabularies)
     cr_assert_not_null(strstr(err_text(), "words 1/9"), "%s", err_text());
     corpus_close(corpus);
     free(about);
+    tempdir_remove(dir);
+}
+
+/* A detector of another digest, and one of the same name with other classes. */
+static const char *const of_detector[] = {"detector 1/2", "cup", "big"};
+
+Test(verify, names_a_shard_of_another_detector)
+{
+    for (size_t i = 0; i < 3; i++) {
+        char dir[TEMPDIR_MAX];
+        struct verify_totals t;
+        char *about = about_with_other(of_detector[i]);
+        tempdir_make(dir);
+        make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+        add_shard_of(dir, about, 5, 100, 1, 0);
+        const struct heard h = verify(dir, &t);
+        cr_assert_eq(h.problems, 1, "%s", h.all);
+        cr_assert_not_null(strstr(h.last, "shard 5 was ground with another detector"), "%s",
+                           h.last);
+        free(about);
+        tempdir_remove(dir);
+    }
+}
+
+Test(feed_selection, refuses_a_corpus_of_two_detectors)
+{
+    for (size_t i = 0; i < 3; i++) {
+        char dir[TEMPDIR_MAX];
+        struct feed_selection s;
+        char *about = about_with_other(of_detector[i]);
+        tempdir_make(dir);
+        make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+        add_shard_of(dir, about, 5, 100, 1, 0);
+        struct corpus *corpus = open_corpus(dir);
+        cr_assert_eq(feed_selection_init(&s, corpus, "uniter", NULL), E_ARG);
+        cr_assert_not_null(strstr(err_text(), "shard 5 was ground with another detector"), "%s",
+                           err_text());
+        cr_assert_not_null(strstr(err_text(), "shard 0 (detector 1/2)"), "%s", err_text());
+        corpus_close(corpus);
+        free(about);
+        tempdir_remove(dir);
+    }
+}
+
+/* Texts that came later, when another model was in use, about media that are there. */
+Test(feed_selection, asks_shards_without_media_for_no_detector)
+{
+    char dir[TEMPDIR_MAX];
+    struct feed_selection s;
+    char *about = about_with_other("detector 1/2");
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 1, 2, 8, 0});
+    add_shard_of(dir, about, 5, 1, 0, 7);
+    struct corpus *corpus = open_corpus(dir);
+    OK(feed_selection_init(&s, corpus, "uniter", NULL));
+    feed_selection_release(&s);
+    corpus_close(corpus);
+    free(about);
+    tempdir_remove(dir);
+}
+
+/* ---- soft labels ---- */
+
+static void put_medium(struct open_shard *s, uint32_t medium, uint32_t regions, bool soft)
+{
+    struct made_visual v = make_visual(medium, regions, 8, FEATURE_F16);
+    struct made_pair p = make_pair(medium, 0);
+    const struct staged_mark mark = {.medium = medium_id(medium), .token = 1};
+    v.r.classes = soft ? v.r.classes : 0;
+    OK(open_shard_put(s, &mark, &v.r, &p.r, 1));
+    free_visual(&v);
+    free_pair(&p);
+}
+
+/* Shard 5 holds medium 100 and 101, the latter with another number of regions. */
+static void add_two(const char *dir, bool first_soft, bool second_soft, uint32_t second_regions)
+{
+    struct open_shard *s = begin_shard(dir, corpus_about, 5);
+    put_medium(s, 100, 2, first_soft);
+    put_medium(s, 101, second_regions, second_soft);
+    end_shard(dir, s, 5);
+}
+
+static void expect_needed(const char *dir, unsigned flags)
+{
+    struct feed_selection s;
+    struct corpus *corpus = NULL;
+    OK(corpus_open(dir, CORPUS_QUIET | flags, &corpus));
+    cr_assert_eq(feed_selection_init(&s, corpus, "uniter", NULL), E_ARG);
+    cr_assert_not_null(strstr(err_text(), "shard 5: "), "%s", err_text());
+    cr_assert_not_null(strstr(err_text(), "mrc=0,mrckl=0"), "%s", err_text());
+    cr_assert_eq(feed_selection_init(&s, corpus, "uniter", "min_regions=9,max_regions=8"), E_ARG);
+    cr_assert_null(strstr(err_text(), "shard"), "%s", err_text());
+    OK(feed_selection_init(&s, corpus, "uniter", "mrc=0,mrckl=0"));
+    feed_selection_release(&s);
+    corpus_close(corpus);
+}
+
+Test(feed_selection, names_the_shard_that_holds_media_without_soft_labels)
+{
+    for (unsigned soft = 0; soft < 3; soft++) { /* none, the first, the second */
+        char dir[TEMPDIR_MAX];
+        tempdir_make(dir);
+        make_corpus(dir, (struct corpus_shape){4, 2, 2, 2, 8, 0});
+        add_two(dir, soft == 1, soft == 2, 2);
+        expect_needed(dir, 0);
+        tempdir_remove(dir);
+    }
+}
+
+/* A shard of before this was told: its meta entry has another word in the place. */
+static void forget_classes(const char *path)
+{
+    static const char member[] = "\"classes\"";
+    struct view file;
+    unsigned found = 0;
+    OK(file_map(path, &file));
+    for (const char *at = file.p;
+         (at = memmem(at, (size_t)((const char *)file.p + file.n - at), member, strlen(member)));
+         at++) {
+        flip_byte(path, at + 1 - (const char *)file.p);
+        found++;
+    }
+    file_unmap(file);
+    cr_assert_gt(found, 0);
+}
+
+Test(feed_selection, asks_a_medium_of_a_shard_that_does_not_tell)
+{
+    char dir[TEMPDIR_MAX];
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 2, 2, 8, 0});
+    add_two(dir, false, false, 2);
+    forget_classes(corpus_shard_file(dir, 5));
+    expect_needed(dir, CORPUS_TRUST_DIGESTS);
+    tempdir_remove(dir);
+}
+
+Test(feed_selection, needs_no_soft_labels_of_a_medium_without_regions)
+{
+    char dir[TEMPDIR_MAX];
+    struct feed_selection s;
+    tempdir_make(dir);
+    make_corpus(dir, (struct corpus_shape){4, 2, 2, 2, 8, 0});
+    add_two(dir, true, false, 0);
+    struct corpus *corpus = open_corpus(dir);
+    OK(feed_selection_init(&s, corpus, "uniter", NULL));
+    cr_assert_eq(s.verdicts[RECIPE_NO_REGIONS], 1);
+    feed_selection_release(&s);
+    corpus_close(corpus);
     tempdir_remove(dir);
 }

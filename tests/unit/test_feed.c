@@ -27,7 +27,6 @@ struct feed {
     char dir[TEMPDIR_MAX];
     char address[128];
     const char *recipe; /* that clients ask for */
-    void *zmq;
     struct feed_server *server;
     struct feed_server_counts counts; /* read after stop_feed() */
     atomic_bool stop;
@@ -48,8 +47,7 @@ static void start_feed(struct feed *f)
 {
     const struct feed_server_options o = {
         .corpus = f->dir, .address = f->address, .corpus_flags = CORPUS_QUIET};
-    f->zmq = zmq_ctx_new();
-    OK(feed_server_open(f->zmq, &o, &f->server));
+    OK(feed_server_open(&o, &f->server));
     atomic_store(&f->stop, false);
     cr_assert_eq(pthread_create(&f->thread, NULL, run_feed, f), 0);
 }
@@ -60,7 +58,6 @@ static void stop_feed(struct feed *f)
     pthread_join(f->thread, NULL);
     f->counts = feed_server_counts(f->server);
     feed_server_close(f->server);
-    zmq_ctx_term(f->zmq);
 }
 
 static void make_feed(struct feed *f, struct corpus_shape shape)
@@ -338,6 +335,9 @@ Test(feed, refuses_what_it_cannot_serve_with_a_sentence)
     o = client_options(&f, 5000, 0, 1);
     cr_assert_eq(feed_client_open(&o, &c), E_ARG);
     cr_assert_not_null(strstr(err_text(), "has 200 positions"), "%s", err_text());
+    o = client_options(&f, UINT64_MAX, 1, 3); /* the rank's first position from there on is 2^64 */
+    cr_assert_eq(feed_client_open(&o, &c), E_ARG);
+    cr_assert_not_null(strstr(err_text(), "start is 18446744073709551615"), "%s", err_text());
     o = client_options(&f, 0, 0, 1);
     o.options = "mlm_rate=7";
     cr_assert_eq(feed_client_open(&o, &c), E_ARG);
@@ -350,14 +350,32 @@ Test(feed, refuses_an_address_that_others_can_reach_unless_told)
     char dir[TEMPDIR_MAX];
     tempdir_make(dir);
     make_corpus(dir, small);
-    void *zmq = zmq_ctx_new();
     struct feed_server *s = NULL;
     const struct feed_server_options o = {
         .corpus = dir, .address = "tcp://0.0.0.0:*", .corpus_flags = CORPUS_QUIET};
-    cr_assert_eq(feed_server_open(zmq, &o, &s), E_ARG);
+    cr_assert_eq(feed_server_open(&o, &s), E_ARG);
     cr_assert_not_null(strstr(err_text(), "--insecure"), "%s", err_text());
-    zmq_ctx_term(zmq);
     tempdir_remove(dir);
+}
+
+/* Also one that cannot open its corpus. */
+Test(feed, a_second_one_at_the_address_is_refused_and_the_first_serves_on)
+{
+    struct feed f;
+    struct feed_server *second = NULL;
+    make_feed(&f, small);
+    struct feed_server_options o = {
+        .corpus = f.dir, .address = f.address, .corpus_flags = CORPUS_QUIET};
+    cr_assert_eq(feed_server_open(&o, &second), E_BUSY);
+    cr_assert_not_null(strstr(err_text(), "runs already"), "%s", err_text());
+    cr_assert_not_null(strstr(err_text(), f.address), "%s", err_text());
+    o.corpus = "/no such corpus";
+    cr_assert_neq(feed_server_open(&o, &second), 0);
+    struct seen *seen = seen_new();
+    run_rank(&f, 0, 0, 1, UINT64_MAX, seen);
+    cr_assert_eq(seen->n, 200);
+    free(seen);
+    end_feed(&f);
 }
 
 /* ---- by hand, on the wire ---- */
@@ -760,6 +778,69 @@ Test(pairmill, every_world_gets_the_same_number_of_batches_when_the_last_is_drop
     }
 }
 
+/* Whatever the block of one task, and wherever the run begins. */
+Test(pairmill, every_rank_gets_the_same_number_of_batches_when_the_last_is_dropped)
+{
+    static const uint32_t blocks[] = {7, 8, 12, 16, 64, 100};
+    for (uint32_t world = 2; world < 8; world++) {
+        for (uint32_t k = 0; k < 6 * 150; k++) {
+            const uint64_t start = k % 150;
+            uint64_t batches = 0;
+            for (uint32_t rank = 0; rank < world; rank++) {
+                const struct feed_cells c =
+                    feed_cells_make(360, 2, blocks[k / 150], rank, world, true);
+                const uint64_t n = feed_cells_batches(&c, start);
+                cr_assert(rank == 0 || n == batches, "block %u, world %u, start %llu",
+                          blocks[k / 150], world, (unsigned long long)start);
+                batches = n;
+            }
+            cr_assert_geq(batches, (360 - start) / (2 * world) - 1);
+        }
+    }
+}
+
+static uint64_t count_batches(const struct pairmill_options *o)
+{
+    struct pairmill_feed *feed = NULL;
+    struct pairmill_batch *b = NULL;
+    uint64_t n = 0;
+    OK(pairmill_feed_open(o, &feed));
+    int rc;
+    while ((rc = pairmill_feed_next(feed, &b)) == 1) {
+        cr_assert(b->size == 1 || b->size == 2);
+        pairmill_batch_release(b);
+        n++;
+    }
+    cr_assert_eq(rc, 0, "%s", pairmill_error());
+    cr_assert_eq(n, pairmill_feed_batches(feed));
+    pairmill_feed_close(feed);
+    return n;
+}
+
+Test(pairmill, ranks_end_together_when_a_block_of_one_task_ends_within_a_batch)
+{
+    struct feed f;
+    make_feed(&f, small);
+    uint64_t batches[3];
+    for (uint32_t rank = 0; rank < 3; rank++) {
+        struct pairmill_options o = library_options(&f, rank, 3);
+        o.options = "task_block=64";
+        o.batch_size = 2;
+        o.drop_last = 1;
+        batches[rank] = count_batches(&o);
+    }
+    cr_assert_eq(batches[0], batches[1]);
+    cr_assert_eq(batches[0], batches[2]);
+    cr_assert_eq(batches[0], 33); /* of [60, 66) only [60, 64) is one, of [126, 132) [128, 132) */
+    struct pairmill_options o = library_options(&f, 0, 3);
+    struct pairmill_feed *feed = NULL;
+    o.options = "task_block=2";
+    o.drop_last = 1;
+    cr_assert_eq(pairmill_feed_open(&o, &feed), E_ARG);
+    cr_assert_not_null(strstr(pairmill_error(), "task_block, which is 2"), "%s", pairmill_error());
+    end_feed(&f);
+}
+
 Test(pairmill, a_flipped_byte_reaches_the_loop_as_an_error_that_names_it)
 {
     struct feed f = {0};
@@ -769,10 +850,9 @@ Test(pairmill, a_flipped_byte_reaches_the_loop_as_an_error_that_names_it)
     const struct id medium = medium_id(11);
     flip_byte(path, inside_record(path, &medium));
     snprintf(f.address, sizeof f.address, "ipc://%s/feed", f.dir);
-    f.zmq = zmq_ctx_new();
     const struct feed_server_options o = {
         .corpus = f.dir, .address = f.address, .corpus_flags = CORPUS_QUIET | CORPUS_TRUST_DIGESTS};
-    OK(feed_server_open(f.zmq, &o, &f.server));
+    OK(feed_server_open(&o, &f.server));
     cr_assert_eq(pthread_create(&f.thread, NULL, run_feed, &f), 0);
     const struct pairmill_options options = library_options(&f, 0, 1);
     struct pairmill_feed *feed = NULL;

@@ -1,8 +1,11 @@
 /* The framing: what is put comes back, and nothing malformed gets through. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "common/socket.h"
 #include "common/wire.h"
+#include "tests/unit/tempdir.h"
 
 struct pipe {
     void *ctx;
@@ -185,4 +188,47 @@ Test(socket, a_bind_that_others_can_reach_must_be_asked_for)
     cr_assert(strstr(err_text(), "--insecure"));
     cr_assert_eq(socket_bind(p.router, "tcp://127.0.0.1:*", false), 0);
     pipe_free(&p);
+}
+
+Test(socket, a_port_that_there_is_not_is_refused)
+{
+    static const char *const wrong[] = {
+        "tcp://127.0.0.1:99999", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1",
+        "tcp://127.0.0.1:5x",    "tcp://127.0.0.1:",      "tcp://localhost:4294967297",
+        "tcp://[::1]:70000",     "tcp://[::1]:",
+    };
+    struct pipe p = pipe_new();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(socket_check(wrong[i], false), E_ARG, "%s", wrong[i]);
+        cr_assert_eq(socket_bind(p.router, wrong[i], false), E_ARG, "%s", wrong[i]);
+        cr_assert(strstr(err_text(), "port from 1 to 65535"), "%s", err_text());
+        cr_assert_eq(socket_connect(p.dealer, wrong[i]), E_ARG, "%s", wrong[i]);
+        cr_assert(strstr(err_text(), "port from 1 to 65535"), "%s", err_text());
+    }
+    cr_assert_eq(socket_check("tcp://127.0.0.1:65535", false), 0);
+    cr_assert_eq(socket_check("tcp://127.0.0.1:0", false), 0);
+    cr_assert_eq(socket_check("tcp://*:7400", true), 0);
+    cr_assert_eq(socket_connect(p.dealer, "tcp://127.0.0.1:*"), E_ARG);
+    pipe_free(&p);
+}
+
+/* Until the lock is closed; the kernel sees to other kinds of addresses. */
+Test(socket, an_ipc_address_is_one_owners_at_a_time)
+{
+    char dir[TEMPDIR_MAX];
+    char address[TEMPDIR_MAX + 16];
+    int first = -1;
+    int second = -1;
+    tempdir_make(dir);
+    snprintf(address, sizeof address, "ipc://%s/x", dir);
+    cr_assert_eq(socket_lock(address, &first), 0, "%s", err_text());
+    cr_assert_eq(socket_lock(address, &second), E_BUSY);
+    cr_assert_eq(second, -1);
+    close(first);
+    cr_assert_eq(socket_lock(address, &second), 0, "%s", err_text());
+    close(second);
+    cr_assert_eq(socket_lock("ipc:///no such folder/x", &second), E_NO_FILE);
+    cr_assert_eq(socket_lock("tcp://127.0.0.1:7400", &second), 0);
+    cr_assert_eq(second, -1);
+    tempdir_remove(dir);
 }
