@@ -19,7 +19,7 @@
 
 #include "common/buf.h"
 
-/* Borrowed from the source until its next source_next(). */
+/* Borrowed from the source until its next source_next().  No limits are kept here: ingest does. */
 struct source_item {
     struct view key; /* unique in the source: "annotation 88366", "line 17", "beach/3.txt line 2" */
     const char *image; /* path; NULL when the problem is that there is none */
@@ -28,7 +28,7 @@ struct source_item {
     uint64_t coco_image_id;
     uint64_t coco_caption_id;
     int problem;        /* 0, or why this item has no pair */
-    const char *detail; /* the sentence for it */
+    const char *detail; /* the sentence for it, where there is a problem */
 };
 
 struct source;

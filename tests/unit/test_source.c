@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "tests/unit/tempdir.h"
@@ -111,5 +112,69 @@ Test(source, a_coco_image_listed_twice_with_different_files_is_nobodys)
                        " {\"id\": 2, \"image_id\": 8, \"caption\": \"this\"}]}"));
     expect_problem(s, E_FORMAT, "annotation 1", "twice");
     expect_pair(s, "/b.jpg", "this", "annotation 2");
+    expect_end(s);
+}
+
+/* ------------------------------------------------------------------ folders */
+
+Test(source, suffixes_of_a_folder_may_be_written_as_cameras_do)
+{
+    made("IMG_0001.JPG", "1");
+    made("IMG_0001.txt", "one\n");
+    made("IMG_0002.jpeg", "2");
+    made("IMG_0002.TXT", "two\n");
+    made("IMG_0003.Png", "3");
+    made("IMG_0003.Txt", "three\r\n\nthe third\n");
+    made("IMG_0004.JPG", "4");
+    made("IMG_0005.TXT", "five\n");
+    struct source *s = opened(dir);
+    expect_pair(s, "/IMG_0001.JPG", "one", "IMG_0001.JPG line 1");
+    expect_pair(s, "/IMG_0002.jpeg", "two", "IMG_0002.jpeg line 1");
+    expect_pair(s, "/IMG_0003.Png", "three", "IMG_0003.Png line 1");
+    expect_pair(s, "/IMG_0003.Png", "the third", "IMG_0003.Png line 3");
+    expect_problem(s, E_TEXT_EMPTY, "IMG_0004.JPG line 0", "no .txt beside it");
+    expect_problem(s, E_NO_FILE, "IMG_0005.TXT line 1", "no image beside it");
+    expect_end(s);
+}
+
+Test(source, images_of_one_stem_share_a_text_and_a_second_text_is_a_problem)
+{
+    made("a.TXT", "first\n");
+    made("a.jpg", "1");
+    made("a.png", "2");
+    made("a.txt", "second\n");
+    made("a.json", "{}");
+    made("a-b.jpg", "3");
+    made("a-b.txt", "another\n");
+    struct source *s = opened(dir);
+    expect_pair(s, "/a.jpg", "first", "a.jpg line 1");
+    expect_pair(s, "/a.png", "first", "a.png line 1");
+    expect_problem(s, E_NO_FILE, "a.txt line 1", "no image beside it that takes");
+    expect_pair(s, "/a-b.jpg", "another", "a-b.jpg line 1");
+    expect_end(s);
+}
+
+Test(source, a_text_that_cannot_be_read_costs_its_image_only)
+{
+    made("1.jpg", "1");
+    made("1.txt", "one\n");
+    made("2.jpg", "2");
+    cr_assert_eq(truncate(made("2.txt", "x"), 17 << 20), 0);
+    made("3.jpg", "3");
+    cr_assert_eq(mkfifo(file_join(dir, "3.txt"), 0644), 0);
+    made("4.jpg", "4");
+    cr_assert_eq(symlink("nowhere", file_join(dir, "4.txt")), 0);
+    cr_assert_eq(symlink("nowhere", file_join(dir, "5.jpg")), 0);
+    made("5.txt", "five\n");
+    cr_assert_eq(mkdir(file_join(dir, "6"), 0755), 0);
+    made("6/6.jpg", "6");
+    made("6/6.txt", "six\n");
+    struct source *s = opened(dir);
+    expect_pair(s, "/1.jpg", "one", "1.jpg line 1");
+    expect_problem(s, E_TOO_BIG, "2.jpg line 0", "/2.txt");
+    expect_problem(s, E_FORMAT, "3.jpg line 0", "/3.txt");
+    expect_problem(s, E_NO_FILE, "4.jpg line 0", "/4.txt");
+    expect_pair(s, "/5.jpg", "five", "5.jpg line 1"); /* whose reader will miss the image */
+    expect_pair(s, "/6/6.jpg", "six", "6/6.jpg line 1");
     expect_end(s);
 }
