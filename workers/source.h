@@ -4,8 +4,8 @@
  *     COCO       a captions_*.json in COCO's format, with its image folder (found beside it, or
  * named) COCO root  a folder with annotations/captions_*.json: each of them in turn folder images
  * with a .txt of the same name beside each, one caption a line JSON lines {"image": PATH,
- * "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}; "id" and "split" optional TSV PATH
- * <tab> CAPTION
+ * "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}; "id" (string or whole number) and
+ * "split" optional TSV PATH <tab> CAPTION
  *
  * source_open() recognises the kind from what is there.  Relative image paths count from the source
  * file's folder. Texts of one image come one after the other, so that they become one job.

@@ -178,3 +178,25 @@ Test(source, a_text_that_cannot_be_read_costs_its_image_only)
     expect_pair(s, "/6/6.jpg", "six", "6/6.jpg line 1");
     expect_end(s);
 }
+
+/* ------------------------------------------------------------------ lines */
+
+Test(source, a_lines_id_is_a_string_or_a_whole_number)
+{
+    struct source *s = opened(
+        made("a.jsonl", "{\"image\": \"a.jpg\", \"captions\": [\"one\", \"two\"], \"id\": 17}\n"
+                        "{\"image\": \"a.jpg\", \"caption\": \"three\", \"id\": \"x9\"}\n"
+                        "{\"image\": \"a.jpg\", \"caption\": \"four\"}\n"
+                        "{\"image\": \"a.jpg\", \"captions\": [\"five\", \"six\"], \"id\": 1.5}\n"
+                        "{\"image\": \"a.jpg\", \"caption\": \"seven\", \"id\": [1]}\n"
+                        "{\"image\": \"a.jpg\", \"caption\": \"eight\", \"id\": null}\n"));
+    expect_pair(s, "/a.jpg", "one", "17 caption 0");
+    expect_pair(s, "/a.jpg", "two", "17 caption 1");
+    expect_pair(s, "/a.jpg", "three", "x9 caption 0");
+    expect_pair(s, "/a.jpg", "four", "line 3 caption 0");
+    expect_problem(s, E_FORMAT, "line 4 caption 0", "line 4 of");
+    expect_problem(s, E_FORMAT, "line 4 caption 1", "line 4 of");
+    expect_problem(s, E_FORMAT, "line 5 caption 0", "neither a string nor a whole number");
+    expect_problem(s, E_FORMAT, "line 6 caption 0", "neither a string nor a whole number");
+    expect_end(s);
+}
