@@ -23,7 +23,10 @@ struct child {
     int64_t backoff_ms;
     int64_t start_at_ms;
     bool finished; /* it ended in order and is not wanted back */
+    bool refused;  /* it ended because of a version, and would again */
 };
+
+enum { CHILD_REFUSED = 3 }; /* exit code of a compute process */
 
 struct worker_options worker_default_options(void)
 {
@@ -58,7 +61,7 @@ static pid_t start_child(unsigned number, const struct worker_options *options,
     if (rc) {
         log_error("worker_failed", "code=%s why=\"%s\"", err_name(rc), err_text());
     }
-    _exit(rc == 0 ? EXIT_SUCCESS : rc == E_VERSION ? 3 : EXIT_FAILURE);
+    _exit(rc == 0 ? EXIT_SUCCESS : rc == E_VERSION ? CHILD_REFUSED : EXIT_FAILURE);
 }
 
 /* Tells the broker at once, so that the child's jobs need not wait for their deadlines.  If it
@@ -86,8 +89,9 @@ static void on_child_end(struct child *c, int status, const struct worker_option
     const pid_t pid = c->pid;
     const int64_t now = clock_now_ms();
     c->pid = 0;
-    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3)) {
-        c->finished = true;
+    c->refused = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSED;
+    c->finished = c->refused || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+    if (c->finished) {
         return;
     }
     const bool healthy = now - c->started_ms > HEALTHY_MS;
@@ -167,6 +171,20 @@ static void supervise(struct child *children, const struct worker_options *optio
     }
 }
 
+/* What a process was told stands in its line of the log. */
+static int check_refused(const struct child *children, const struct worker_options *options)
+{
+    for (unsigned i = 0; i < options->processes; i++) {
+        if (children[i].refused) {
+            return err_set(E_VERSION,
+                           "compute process %u was refused for its version (see worker_failed in "
+                           "the log); run the pairmill that the broker at %s runs",
+                           i, options->broker);
+        }
+    }
+    return 0;
+}
+
 int worker_run(const struct worker_options *options)
 {
     struct models models = {0};
@@ -181,6 +199,7 @@ int worker_run(const struct worker_options *options)
     struct child *children = rc ? NULL : calloc(options->processes, sizeof *children);
     if (children) {
         supervise(children, &resolved, &models);
+        rc = check_refused(children, &resolved);
     } else if (rc == 0) {
         rc = err_set(E_NOMEM, "no memory for %u processes", options->processes);
     }
