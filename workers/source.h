@@ -1,18 +1,20 @@
 /*
  * Sources: where pairs come from, each read as a stream of items.
  *
- *     COCO       a captions_*.json in COCO's format, with its image folder (found beside it, or
- * named) COCO root  a folder with annotations/captions_*.json: each of them in turn folder images
- * with a .txt of the same name beside each, one caption a line JSON lines {"image": PATH,
- * "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}; "id" (string or whole number) and
- * "split" optional TSV PATH <tab> CAPTION
+ * - COCO: a captions_*.json in COCO's format, with its image folder (found beside it, or named)
+ * - COCO root: a folder with annotations/captions_*.json, each of them in turn
+ * - folder: images with a .txt of the same name beside each, one caption a line; suffixes in any
+ *   case
+ * - JSON lines: {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}, with
+ *   "id" (a string or a whole number), "split" and "coco_image_id" where they are known
+ * - TSV: PATH <tab> CAPTION
  *
  * source_open() recognises the kind from what is there.  Relative image paths count from the source
  * file's folder. Texts of one image come one after the other, so that they become one job.
  *
  * What a source cannot deliver is still an item, with a problem and a sentence, so that it ends in
- * quarantine and is counted: a line that is not JSON, an annotation without its image, an image
- * without a text.
+ * quarantine and is counted: a line that is not JSON, an annotation without its image or with an id
+ * that is no number, an image without a text, a text that cannot be read.
  */
 #ifndef WORKERS_SOURCE_H
 #define WORKERS_SOURCE_H
