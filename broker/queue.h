@@ -229,7 +229,8 @@ typedef int (*pair_fn)(const struct pair_report *pair, void *arg);
 int queue_each_pair(struct queue *q, enum pair_state state, pair_fn each, void *arg) MUST_CHECK;
 
 /* Makes quarantined pairs with this reason (0: any) pending again, those whose medium could be
- * read; `n` counts them. */
+ * read; `n` counts them.  What ingest refused for its text (E_TEXT_*, and E_FORMAT, which only a
+ * source gives) stays: mend the source and ingest it again. */
 int queue_retry(struct queue *q, int reason, uint64_t *n) MUST_CHECK;
 
 #endif

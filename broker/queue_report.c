@@ -120,10 +120,23 @@ struct retry {
     struct buf pairs;
 };
 
+/* What was wrong with the text or its source when it was ingested is wrong still, and nobody would
+ * judge it again on the way into a shard. */
+static bool is_refused_for_good(int reason)
+{
+    switch (reason) {
+    case E_TEXT_EMPTY:
+    case E_TEXT_UTF8:
+    case E_TEXT_TOO_LONG:
+    case E_FORMAT: return true;
+    default: return false;
+    }
+}
+
 static int collect(const struct pair_report *pair, void *arg)
 {
     struct retry *r = arg;
-    if (r->reason && pair->reason != r->reason) {
+    if ((r->reason && pair->reason != r->reason) || is_refused_for_good(pair->reason)) {
         return 0;
     }
     return buf_append(&r->pairs, pair->pair.b, ID_BYTES);

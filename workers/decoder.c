@@ -143,13 +143,10 @@ static int send_request(struct decoder *d, int slot)
     return 0;
 }
 
-/* The child works in order, so the image it died on is the one that was sent first; the other is
- * sent again. */
-static int replace_child(struct decoder *d, int culprit)
+/* Another child, which is sent what the last one had not answered. */
+static int renew_child(struct decoder *d)
 {
-    log_warn_rare("decoder_died", "pid=%d", (int)d->pid);
     stop_child(d);
-    d->slots[culprit].state = SLOT_DIED;
     int rc = start_child(d);
     for (int s = 0; rc == 0 && s < DECODER_SLOTS; s++) {
         if (d->slots[s].state == SLOT_SENT) {
@@ -157,6 +154,15 @@ static int replace_child(struct decoder *d, int culprit)
         }
     }
     return rc;
+}
+
+/* The child works in order, so the image it died on is the one that was sent first; the other is
+ * sent again. */
+static int replace_child(struct decoder *d, int culprit)
+{
+    log_warn_rare("decoder_died", "pid=%d", (int)d->pid);
+    d->slots[culprit].state = SLOT_DIED;
+    return renew_child(d);
 }
 
 static int oldest_sent(const struct decoder *d)
@@ -187,12 +193,9 @@ int decoder_start(struct decoder *d, int slot, struct view bytes)
         return 0;
     }
     /* The child died between two images: nobody's fault, so both are sent to a new one. */
-    stop_child(d);
-    int rc = start_child(d);
-    for (int s = 0; rc == 0 && s < DECODER_SLOTS; s++) {
-        if (d->slots[s].state == SLOT_SENT) {
-            rc = send_request(d, s);
-        }
+    const int rc = renew_child(d);
+    if (rc) {
+        d->slots[slot].state = SLOT_IDLE; /* this image was not taken; the other still waits */
     }
     return rc;
 }
@@ -202,6 +205,9 @@ static int wait_answer(struct decoder *d)
 {
     const int oldest = oldest_sent(d);
     BUG_ON(oldest < 0);
+    if (d->socket < 0) {
+        return renew_child(d); /* the last time none could be had */
+    }
     struct pollfd p = {.fd = d->socket, .events = POLLIN};
     const int64_t left = d->slots[oldest].deadline_ms - clock_now_ms();
     const int ready = poll(&p, 1, left > 0 ? (int)left : 0);

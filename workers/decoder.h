@@ -37,7 +37,8 @@ struct image {
 int decoder_new(struct decoder **out) MUST_CHECK;
 void decoder_free(struct decoder *d);
 
-/* E_TOO_BIG for a file over DECODER_BYTES_MAX.  The slot must be idle. */
+/* E_TOO_BIG for a file over DECODER_BYTES_MAX, E_SYSTEM when no child can be had; the slot then
+ * stays idle.  It must be idle. */
 int decoder_start(struct decoder *d, int slot, struct view bytes) MUST_CHECK;
 
 /* What decode_image() says, or E_DECODER_DIED, or E_SYSTEM when no child can be had. */

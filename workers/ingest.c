@@ -1,11 +1,13 @@
 #include "workers/ingest.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "broker/client.h"
 #include "broker/queue.h"
 #include "common/clock.h"
 #include "common/id.h"
+#include "common/log.h"
 #include "common/progress.h"
 #include "workers/medium_file.h"
 #include "workers/pair_item.h"
@@ -15,6 +17,11 @@ enum {
     PUT_ITEMS = 512,         /* in one message */
     PUT_BYTES = 1 << 20,     /* about where a message ends */
     PUT_BYTES_MAX = 4 << 20, /* where it must have */
+    KEY_MAX = 4000,          /* so that "item:", the source's path and it are a locator */
+    SPLIT_MAX = 256,
+    TEXT_KEPT = 1000, /* of a text over QUEUE_TEXT_MAX */
+    BUSY_WAIT_MS = 1000,
+    BUSY_WAIT_MAX_MS = 10000,
 };
 
 /* The image whose name was found last: its other texts follow. */
@@ -36,6 +43,7 @@ struct ingest {
     struct progress progress;
     bool show;
     uint64_t next_id;
+    char busy[300]; /* what the broker said last when it took nothing */
     struct ingest_counts *counts;
 };
 
@@ -63,13 +71,39 @@ static int name_image(struct ingest *in)
     return image->problem == E_NOMEM ? E_NOMEM : 0;
 }
 
-/* An item without an image is named by its place in the source. */
-static int name_item(struct ingest *in, const struct source_item *item)
+/* The first thing that is wrong with an item is its reason. */
+static void refuse(struct source_item *item, int problem, const char *detail)
 {
-    if (item->image) {
-        const int rc = locator_of_path(item->image, &in->locator);
-        return rc ? rc : name_image(in);
+    if (!item->problem) {
+        item->problem = problem;
+        item->detail = detail;
     }
+}
+
+/* What is over a limit is not carried through the queue just to be refused, and may not take its
+ * neighbours in the message with it: the item is a problem, and its beginning is kept. */
+static struct source_item within_limits(const struct source_item *item)
+{
+    struct source_item cut = *item;
+    if (item->text.n > QUEUE_TEXT_MAX) {
+        cut.text.n = TEXT_KEPT;
+        refuse(&cut, E_TEXT_TOO_LONG,
+               "the text is longer than the limit of 65,536 bytes; its first 1,000 are kept here");
+    }
+    if (item->split.n > SPLIT_MAX) {
+        cut.split.n = 0;
+        refuse(&cut, E_FORMAT, "the name of its split is longer than the limit of 256 bytes");
+    }
+    if (item->key.n > KEY_MAX) {
+        cut.key.n = KEY_MAX;
+        refuse(&cut, E_FORMAT, "its key is longer than the limit of 4,000 bytes");
+    }
+    return cut;
+}
+
+/* An item without an image is named by its place in the source. */
+static int name_place(struct ingest *in, const struct source_item *item)
+{
     buf_reset(&in->locator);
     buf_reset(&in->image.locator);
     const int rc = buf_printf(&in->locator, "item:%s#%.*s", source_name(in->source),
@@ -79,23 +113,21 @@ static int name_item(struct ingest *in, const struct source_item *item)
     return rc;
 }
 
-/* A text over the limit is not carried through the queue just to be refused: its beginning is kept.
- */
-static struct source_item within_limits(const struct source_item *item)
+static int name_item(struct ingest *in, struct source_item *item)
 {
-    struct source_item cut = *item;
-    if (item->text.n > QUEUE_TEXT_MAX && !item->problem) {
-        cut.problem = E_TEXT_TOO_LONG;
-        cut.detail =
-            "the text is longer than the limit of 65,536 bytes; its first 1,000 are kept here";
-        cut.text.n = 1000;
+    const int rc = item->image ? locator_of_path(item->image, &in->locator) : 0;
+    if (rc == E_TOO_BIG || (item->image && in->locator.n > QUEUE_LOCATOR_MAX)) {
+        item->image = NULL;
+        refuse(item, E_TOO_BIG, "its image's path is longer than any file's can be");
+    } else if (rc) {
+        return rc;
     }
-    return cut;
+    return item->image ? name_image(in) : name_place(in, item);
 }
 
 static int pack_item(struct ingest *in, const struct source_item *whole)
 {
-    const struct source_item cut = within_limits(whole);
+    struct source_item cut = within_limits(whole);
     const struct source_item *item = &cut;
     const struct view source = view_str(source_name(in->source));
     const struct pair_item pair = {
@@ -107,7 +139,7 @@ static int pack_item(struct ingest *in, const struct source_item *whole)
         .coco_caption_id = item->coco_caption_id,
     };
     struct view blob;
-    int rc = name_item(in, item);
+    int rc = name_item(in, &cut);
     rc = rc ? rc : pair_item_pack(&in->blob, &pair, &blob);
     if (rc) {
         return rc;
@@ -147,6 +179,26 @@ static int get_counts(const struct wire_map *m, struct ingest_counts *c)
     return rc;
 }
 
+/* Waits as long as the broker asks for; why is told once, and again when it changes. */
+static void wait_busy(struct ingest *in, const struct wire_map *answer)
+{
+    struct view text = view_str("it does not say why");
+    uint64_t ms = BUSY_WAIT_MS;
+    char why[sizeof in->busy];
+    if (wire_get_str(answer, "text", &text) || wire_get_u64(answer, "retry_ms", &ms)) {
+        ms = BUSY_WAIT_MS; /* an older broker, or another */
+    }
+    snprintf(why, sizeof why, "%.*s", (int)text.n, (const char *)text.p);
+    if (strcmp(why, in->busy) != 0) {
+        memcpy(in->busy, why, sizeof why);
+        log_warn("ingest_waits", "why=\"%s\"", why);
+    }
+    ms = ms < BUSY_WAIT_MAX_MS ? ms : BUSY_WAIT_MAX_MS;
+    nanosleep(
+        &(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+        NULL);
+}
+
 /* Puts the list until it is accepted; a broker whose disk is full is asked again for as long as it
  * says so. */
 static int put_list(struct ingest *in)
@@ -168,11 +220,13 @@ static int put_list(struct ingest *in)
                      ? get_counts(&answer.header, in->counts)
                      : err_set(E_PEER, "the broker answered a PUT with %s", answer.verb);
         }
+        if (busy) {
+            wait_busy(in, &answer.header);
+        }
         wire_in_release(&answer);
         if (!busy) {
             break;
         }
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
     }
     wire_list_begin(&in->list, PUT_BYTES_MAX);
     if (in->show) {
@@ -181,21 +235,22 @@ static int put_list(struct ingest *in)
     return rc;
 }
 
+/* What was read before a failure is put all the same. */
 static int put_all(struct ingest *in)
 {
     struct source_item item;
     int rc = 0;
     wire_list_begin(&in->list, PUT_BYTES_MAX);
-    while ((rc = source_next(in->source, &item)) == 0) {
+    while (rc == 0 && (rc = source_next(in->source, &item)) == 0) {
         rc = pack_item(in, &item);
         if (rc == 0 && (in->list.n >= PUT_ITEMS || in->list.bytes.n >= PUT_BYTES)) {
             rc = put_list(in);
         }
-        if (rc) {
-            return rc;
-        }
     }
-    return rc == E_NOT_FOUND ? put_list(in) : rc;
+    char why[1001];
+    snprintf(why, sizeof why, "%s", err_text());
+    const int last = put_list(in);
+    return rc == E_NOT_FOUND ? last : err_set(rc, "%s", why);
 }
 
 int ingest_run(const struct ingest_options *options, struct ingest_counts *counts)

@@ -2,7 +2,9 @@
  * Ingest: reads a source, names each medium by its bytes, and puts the items into the broker's
  * queue.
  *
- * Running it again over the same source changes nothing: the broker recognises every item.
+ * Running it again over the same source changes nothing: the broker recognises every item.  An item
+ * over a limit of the queue is put as a problem, so that it costs no other.  While the broker takes
+ * nothing, ingest waits, and says why.
  */
 #ifndef WORKERS_INGEST_H
 #define WORKERS_INGEST_H

@@ -1,25 +1,27 @@
 /*
  * Sources: where pairs come from, each read as a stream of items.
  *
- *     COCO       a captions_*.json in COCO's format, with its image folder (found beside it, or
- * named) COCO root  a folder with annotations/captions_*.json: each of them in turn folder images
- * with a .txt of the same name beside each, one caption a line JSON lines {"image": PATH,
- * "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}; "id" and "split" optional TSV PATH
- * <tab> CAPTION
+ * - COCO: a captions_*.json in COCO's format, with its image folder (found beside it, or named)
+ * - COCO root: a folder with annotations/captions_*.json, each of them in turn
+ * - folder: images with a .txt of the same name beside each, one caption a line; suffixes in any
+ *   case
+ * - JSON lines: {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT, ...]}, with
+ *   "id" (a string or a whole number), "split" and "coco_image_id" where they are known
+ * - TSV: PATH <tab> CAPTION
  *
  * source_open() recognises the kind from what is there.  Relative image paths count from the source
  * file's folder. Texts of one image come one after the other, so that they become one job.
  *
  * What a source cannot deliver is still an item, with a problem and a sentence, so that it ends in
- * quarantine and is counted: a line that is not JSON, an annotation without its image, an image
- * without a text.
+ * quarantine and is counted: a line that is not JSON, an annotation without its image or with an id
+ * that is no number, an image without a text, a text that cannot be read.
  */
 #ifndef WORKERS_SOURCE_H
 #define WORKERS_SOURCE_H
 
 #include "common/buf.h"
 
-/* Borrowed from the source until its next source_next(). */
+/* Borrowed from the source until its next source_next().  No limits are kept here: ingest does. */
 struct source_item {
     struct view key; /* unique in the source: "annotation 88366", "line 17", "beach/3.txt line 2" */
     const char *image; /* path; NULL when the problem is that there is none */
@@ -28,7 +30,7 @@ struct source_item {
     uint64_t coco_image_id;
     uint64_t coco_caption_id;
     int problem;        /* 0, or why this item has no pair */
-    const char *detail; /* the sentence for it */
+    const char *detail; /* the sentence for it, where there is a problem */
 };
 
 struct source;

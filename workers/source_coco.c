@@ -8,15 +8,20 @@
 #include "common/file.h"
 #include "workers/source_internal.h"
 
+/* Of an id that is not a whole number from 0 on; no such number, because JSON's have a sign. */
+#define NO_ID UINT64_MAX
+
 struct annotation {
     uint64_t image_id;
     uint64_t id;
+    size_t place;          /* in the file's list */
     const json_t *caption; /* borrowed from the document; NULL when it is not a string */
 };
 
 struct coco_image {
     uint64_t id;
     const char *file_name;
+    bool ambiguous; /* listed again with another file */
 };
 
 struct coco {
@@ -41,7 +46,10 @@ static int by_image(const void *a, const void *b)
     if (x->image_id != y->image_id) {
         return x->image_id < y->image_id ? -1 : 1;
     }
-    return x->id < y->id ? -1 : x->id > y->id;
+    if (x->id != y->id) {
+        return x->id < y->id ? -1 : 1;
+    }
+    return x->place < y->place ? -1 : x->place > y->place;
 }
 
 static int by_id(const void *a, const void *b)
@@ -63,6 +71,28 @@ static void coco_close(void *state)
     free(c);
 }
 
+static uint64_t id_in(const json_t *object, const char *name)
+{
+    const json_t *v = json_object_get(object, name);
+    return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+                                                            : NO_ID;
+}
+
+/* Sorted by id, those of one id are neighbours. */
+static void mark_ambiguous(struct coco *c)
+{
+    for (size_t i = 0; i < c->image_count;) {
+        size_t end = i + 1;
+        bool differ = false;
+        for (; end < c->image_count && c->images[end].id == c->images[i].id; end++) {
+            differ = differ || strcmp(c->images[end].file_name, c->images[i].file_name) != 0;
+        }
+        for (; i < end; i++) {
+            c->images[i].ambiguous = differ;
+        }
+    }
+}
+
 static int load_images(struct coco *c, const json_t *list)
 {
     size_t i;
@@ -76,10 +106,11 @@ static int load_images(struct coco *c, const json_t *list)
         const char *name = json_string_value(json_object_get(v, "file_name"));
         if (name) {
             c->images[c->image_count++] =
-                (struct coco_image){(uint64_t)json_integer_value(json_object_get(v, "id")), name};
+                (struct coco_image){.id = id_in(v, "id"), .file_name = name};
         }
     }
     qsort(c->images, c->image_count, sizeof *c->images, by_id);
+    mark_ambiguous(c);
     return 0;
 }
 
@@ -96,8 +127,9 @@ static int load_annotations(struct coco *c, const json_t *list)
     {
         const json_t *caption = json_object_get(v, "caption");
         c->annotations[i] = (struct annotation){
-            .image_id = (uint64_t)json_integer_value(json_object_get(v, "image_id")),
-            .id = (uint64_t)json_integer_value(json_object_get(v, "id")),
+            .image_id = id_in(v, "image_id"),
+            .id = id_in(v, "id"),
+            .place = i,
             .caption = json_is_string(caption) ? caption : NULL,
         };
     }
@@ -150,6 +182,18 @@ static int coco_problem(struct coco *c, struct source_item *out, int problem, co
     return 0;
 }
 
+static void name_annotation(struct coco *c, const struct annotation *a, struct source_item *out)
+{
+    if (a->id == NO_ID) {
+        snprintf(c->key, sizeof c->key, "annotations[%zu]", a->place);
+    } else {
+        snprintf(c->key, sizeof c->key, "annotation %llu", (unsigned long long)a->id);
+        out->coco_caption_id = a->id;
+    }
+    out->key = view_str(c->key);
+    out->coco_image_id = a->image_id == NO_ID ? 0 : a->image_id;
+}
+
 static int coco_next(void *state, struct source_item *out)
 {
     struct coco *c = state;
@@ -157,19 +201,27 @@ static int coco_next(void *state, struct source_item *out)
         return E_NOT_FOUND;
     }
     const struct annotation *a = &c->annotations[c->at++];
-    const struct coco_image wanted = {.id = a->image_id};
-    const struct coco_image *image =
-        bsearch(&wanted, c->images, c->image_count, sizeof wanted, by_id);
-    snprintf(c->key, sizeof c->key, "annotation %llu", (unsigned long long)a->id);
-    out->key = view_str(c->key);
+    name_annotation(c, a, out);
     out->split = view_str(c->split);
-    out->coco_image_id = a->image_id;
-    out->coco_caption_id = a->id;
     if (a->caption) {
         out->text = view_of(json_string_value(a->caption), json_string_length(a->caption));
     }
+    if (a->id == NO_ID) {
+        return coco_problem(c, out, E_FORMAT, "has no \"id\" that is a whole number from 0 on");
+    }
+    if (a->image_id == NO_ID) {
+        return coco_problem(c, out, E_FORMAT,
+                            "has no \"image_id\" that is a whole number from 0 on");
+    }
+    const struct coco_image wanted = {.id = a->image_id};
+    const struct coco_image *image =
+        bsearch(&wanted, c->images, c->image_count, sizeof wanted, by_id);
     if (!image) {
         return coco_problem(c, out, E_FORMAT, "names an image that the file does not list");
+    }
+    if (image->ambiguous) {
+        return coco_problem(c, out, E_FORMAT,
+                            "names an image that the file lists twice, with different files");
     }
     free(c->path);
     c->path = path_below(c->images_dir, image->file_name);

@@ -4,97 +4,158 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/file.h"
+#include "workers/regular_file.h"
 #include "workers/source_internal.h"
 
 enum { TEXT_FILE_MAX = 16 << 20 };
 
+/* What a name is by its suffix, in the order in which those of one stem are walked. */
+enum kind { KIND_OTHER, KIND_IMAGE, KIND_TEXT };
+
 struct folder {
     FTS *walk;
-    size_t root; /* length of the folder's own path */
-    char *image; /* current image, or NULL */
-    bool orphan; /* the current .txt has no image */
+    size_t root;    /* length of the folder's own path */
+    char *file;     /* current image, or what is wrong on its own; NULL before the first */
+    bool orphan;    /* the current file is a .txt without an image */
+    int unreadable; /* why the current file's captions could not be read, with `detail` */
     struct buf text;
     size_t at;     /* in text */
     unsigned line; /* of the last caption given */
-    bool gave;     /* an item of the current image */
+    bool gave;     /* an item of the current file */
     char key[4200];
     char detail[4400];
 };
 
-static int by_name(const FTSENT **a, const FTSENT **b)
+static size_t stem_length(const char *name)
 {
-    return strcmp((*a)->fts_name, (*b)->fts_name);
+    const char *dot = strrchr(name, '.');
+    return dot ? (size_t)(dot - name) : strlen(name);
 }
 
-static bool has_suffix(const char *s, const char *const *suffixes)
+static enum kind kind_of_name(const char *name)
 {
-    const char *dot = strrchr(s, '.');
-    for (; dot && *suffixes; suffixes++) {
-        if (strcasecmp(dot, *suffixes) == 0) {
-            return true;
+    static const char *const images[] = {".jpg", ".jpeg", ".png", ".webp",
+                                         ".gif", ".bmp",  ".tif", ".tiff"};
+    const char *suffix = name + stem_length(name);
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        if (strcasecmp(suffix, images[i]) == 0) {
+            return KIND_IMAGE;
         }
     }
-    return false;
+    return strcasecmp(suffix, ".txt") == 0 ? KIND_TEXT : KIND_OTHER;
 }
 
-static const char *const image_suffixes[] = {".jpg", ".jpeg", ".png",  ".webp", ".gif",
-                                             ".bmp", ".tif",  ".tiff", NULL};
-static const char *const text_suffixes[] = {".txt", NULL};
-
-static char *with_suffix(const char *path, const char *suffix)
+/* A link to nothing and a pipe count too: that nothing can be read from them is for their reader to
+ * say. */
+static enum kind kind_of(const FTSENT *e)
 {
-    char *out = NULL;
-    const char *dot = strrchr(path, '.');
-    return asprintf(&out, "%.*s%s", (int)(dot - path), path, suffix) < 0 ? NULL : out;
+    switch (e->fts_info) {
+    case FTS_F:
+    case FTS_NS:
+    case FTS_SLNONE:
+    case FTS_DEFAULT: return kind_of_name(e->fts_name);
+    default: return KIND_OTHER;
+    }
 }
 
-static bool has_image(const char *text_path)
+static int compare_stems(const FTSENT *a, const FTSENT *b)
 {
-    for (const char *const *s = image_suffixes; *s; s++) {
-        char *path = with_suffix(text_path, *s);
-        const bool found = path && file_exists(path);
-        free(path);
-        if (found) {
-            return true;
+    const size_t n = stem_length(a->fts_name);
+    const size_t m = stem_length(b->fts_name);
+    const int order = memcmp(a->fts_name, b->fts_name, n < m ? n : m);
+    return order || n == m ? order : n < m ? -1 : 1;
+}
+
+static int by_stem(const FTSENT **a, const FTSENT **b)
+{
+    const int stems = compare_stems(*a, *b);
+    const int kinds = (int)kind_of_name((*a)->fts_name) - (int)kind_of_name((*b)->fts_name);
+    return stems ? stems : kinds ? kinds : strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* Tells each image of the folder that is entered its .txt (fts_pointer, which is walked later and
+ * so lives long enough), and each .txt that images take it (fts_number). */
+static void pair_up(FTS *walk)
+{
+    FTSENT *first = NULL; /* image of the current stem */
+    for (FTSENT *e = fts_children(walk, 0); e; e = e->fts_link) {
+        if (first && compare_stems(first, e) != 0) {
+            first = NULL;
+        }
+        if (!first && kind_of(e) == KIND_IMAGE) {
+            first = e;
+        }
+        if (first && !first->fts_pointer && kind_of(e) == KIND_TEXT) {
+            for (FTSENT *image = first; image != e; image = image->fts_link) {
+                image->fts_pointer = e;
+            }
+            e->fts_number = 1;
         }
     }
-    return false;
 }
 
-static int take_image(struct folder *f, const char *path)
+/* Begins with a file and, where it has one, its .txt. */
+static int take(struct folder *f, const FTSENT *e, const FTSENT *text)
 {
-    free(f->image);
-    f->image = strdup(path);
-    char *text = with_suffix(path, ".txt");
+    free(f->file);
+    f->file = strdup(e->fts_path);
+    f->orphan = text == e;
+    f->unreadable = 0;
     buf_reset(&f->text);
     f->at = 0;
     f->line = 0;
     f->gave = false;
-    int rc = f->image && text ? 0 : err_set(E_NOMEM, "no memory for a path");
-    if (rc == 0 && file_exists(text)) {
-        rc = file_read(text, &f->text);
+    if (!f->file) {
+        return err_set(E_NOMEM, "no memory for a path");
     }
-    free(text);
+    if (!text) {
+        return 0;
+    }
+    char *path = NULL;
+    if (asprintf(&path, "%.*s%s", (int)(e->fts_pathlen - e->fts_namelen), e->fts_path,
+                 text->fts_name) < 0) {
+        return err_set(E_NOMEM, "no memory for a path");
+    }
+    const int rc = regular_file_read(path, &f->text);
+    free(path);
+    if (rc == 0 || rc == E_NOMEM) {
+        return rc;
+    }
+    buf_reset(&f->text);
+    f->unreadable = rc;
+    snprintf(f->detail, sizeof f->detail, "%s", err_text());
+    return 0;
+}
+
+/* A folder below that cannot be read is one problem; the folder itself is the end. */
+static int take_folder(struct folder *f, const FTSENT *e)
+{
+    errno = e->fts_errno;
+    const int unreadable = err_errno("cannot read the folder %s", e->fts_path);
+    if (e->fts_level <= FTS_ROOTLEVEL) {
+        return unreadable;
+    }
+    const int rc = take(f, e, NULL);
+    f->unreadable = unreadable;
+    snprintf(f->detail, sizeof f->detail, "%s", err_text());
     return rc;
 }
 
-/* The next image, or the next .txt without one; E_NOT_FOUND at the end. */
+/* The next image, or the next .txt or folder that is a problem on its own; E_NOT_FOUND at the end.
+ */
 static int walk_on(struct folder *f)
 {
     FTSENT *e;
     while ((errno = 0, e = fts_read(f->walk))) {
         if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
-            errno = e->fts_errno;
-            return err_errno("cannot read %s", e->fts_path);
+            return take_folder(f, e);
         }
-        if (e->fts_info == FTS_F && has_suffix(e->fts_name, image_suffixes)) {
-            return take_image(f, e->fts_path);
-        }
-        if (e->fts_info == FTS_F && has_suffix(e->fts_name, text_suffixes) &&
-            !has_image(e->fts_path)) {
-            f->orphan = true;
-            return take_image(f, e->fts_path);
+        if (e->fts_info == FTS_D) {
+            pair_up(f->walk);
+        } else if (kind_of(e) == KIND_IMAGE) {
+            return take(f, e, e->fts_pointer);
+        } else if (kind_of(e) == KIND_TEXT && !e->fts_number) {
+            return take(f, e, e);
         }
     }
     return errno ? err_errno("cannot walk the folder") : E_NOT_FOUND;
@@ -119,20 +180,24 @@ static bool next_line(struct folder *f, struct view *line)
 
 static int give(struct folder *f, struct source_item *out, struct view text)
 {
-    const char *name = f->image + f->root + 1;
+    const char *name = f->file + f->root + 1;
     f->gave = true;
     snprintf(f->key, sizeof f->key, "%s line %u", name, f->line);
     out->key = view_str(f->key);
-    out->image = f->image;
     out->text = text;
+    out->detail = f->detail;
+    if (f->unreadable) { /* which is not the image's fault */
+        out->problem = f->unreadable;
+        return 0;
+    }
+    out->image = f->file;
     if (f->orphan) {
-        snprintf(f->detail, sizeof f->detail, "%s has no image beside it", f->image);
+        snprintf(f->detail, sizeof f->detail, "%s has no image beside it that takes its captions",
+                 f->file);
         out->problem = E_NO_FILE;
-        out->detail = f->detail;
     } else if (text.n == 0) {
-        snprintf(f->detail, sizeof f->detail, "%s has no .txt beside it with a caption", f->image);
+        snprintf(f->detail, sizeof f->detail, "%s has no .txt beside it with a caption", f->file);
         out->problem = E_TEXT_EMPTY;
-        out->detail = f->detail;
     }
     return 0;
 }
@@ -142,13 +207,12 @@ static int folder_next(void *state, struct source_item *out)
     struct folder *f = state;
     for (;;) {
         struct view line;
-        if (f->image && next_line(f, &line)) {
+        if (f->file && next_line(f, &line)) {
             return give(f, out, line);
         }
-        if (f->image && !f->gave) {
+        if (f->file && !f->gave) {
             return give(f, out, view_of("", 0));
         }
-        f->orphan = false;
         const int rc = walk_on(f);
         if (rc) {
             return rc;
@@ -162,7 +226,7 @@ static void folder_close(void *state)
     if (f->walk) {
         fts_close(f->walk);
     }
-    free(f->image);
+    free(f->file);
     buf_release(&f->text);
     free(f);
 }
@@ -180,6 +244,6 @@ int folder_open(const char *path, struct source *out)
     out->state = f;
     f->root = strlen(path);
     char *const roots[] = {(char *)path, NULL};
-    f->walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    f->walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_stem);
     return f->walk ? 0 : err_errno("cannot walk the folder %s", path);
 }

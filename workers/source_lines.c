@@ -75,21 +75,34 @@ static const json_t *caption_at(const struct lines *l, size_t n)
     return json_array_get(json_object_get(l->object, "captions"), n);
 }
 
-static int give_caption(struct lines *l, struct source_item *out, const json_t *caption)
+/* A number is an id as well as a string; without one the line's number is. */
+static void name_caption(struct lines *l, const json_t *id)
 {
-    const char *id = json_string_value(json_object_get(l->object, "id"));
-    const json_t *split = json_object_get(l->object, "split");
-    if (id) {
-        snprintf(l->key, sizeof l->key, "%.150s caption %zu", id, l->caption);
+    if (json_is_string(id)) {
+        snprintf(l->key, sizeof l->key, "%.150s caption %zu", json_string_value(id), l->caption);
+    } else if (json_is_integer(id)) {
+        snprintf(l->key, sizeof l->key, "%lld caption %zu", (long long)json_integer_value(id),
+                 l->caption);
     } else {
         snprintf(l->key, sizeof l->key, "line %llu caption %zu", (unsigned long long)l->number,
                  l->caption);
     }
+}
+
+static int give_caption(struct lines *l, struct source_item *out, const json_t *caption)
+{
+    const json_t *id = json_object_get(l->object, "id");
+    const json_t *split = json_object_get(l->object, "split");
+    name_caption(l, id);
     l->caption++;
     out->key = view_str(l->key);
     out->image = l->image;
     out->text = view_of(json_string_value(caption), json_string_length(caption));
     out->split = view_of(json_string_value(split), json_string_length(split));
+    if (id && !json_is_string(id) && !json_is_integer(id)) {
+        return wrong_line(l, out, E_FORMAT, out->text,
+                          "has an id that is neither a string nor a whole number");
+    }
     const json_t *coco = json_object_get(l->object, "coco_image_id");
     if (coco && json_integer_value(coco) <= 0) {
         return wrong_line(l, out, E_FORMAT, out->text, "has a coco_image_id that is no number");

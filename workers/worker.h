@@ -28,7 +28,8 @@ struct worker_options {
 
 struct worker_options worker_default_options(void);
 
-/* Runs until it is told to stop or, after an operator's STOP, until there is nothing left to do. */
+/* Runs until it is told to stop or, after an operator's STOP, until there is nothing left to do.
+ * E_VERSION when a compute process was refused for its version. */
 int worker_run(const struct worker_options *options) MUST_CHECK;
 
 #endif

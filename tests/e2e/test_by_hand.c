@@ -9,6 +9,8 @@
 
 #include "common/file.h"
 #include "common/paths.h"
+#include "common/socket.h"
+#include "common/wire.h"
 #include "tests/e2e/mill.h"
 
 static char dir[MILL_PATH];
@@ -202,6 +204,52 @@ Test(by_hand, stop_ends_though_a_process_dies_meanwhile)
     cr_assert_eq(mill_wait(broker, 60), 0);
     cr_assert_eq(MILL_RUN(output, "status", mill_path(dir, "a"), "--json"), 0, "%s", output);
     cr_assert(strstr(output, "\"staged\": 0"), "%s", output);
+}
+
+/* Answers each HELLO as a broker of another version does, until the worker has ended. */
+struct refusing {
+    void *socket;
+    pid_t worker;
+    int code;
+};
+
+static bool has_ended_refused(void *arg)
+{
+    struct refusing *r = arg;
+    struct wire_in in;
+    struct wire_out out = {0};
+    while (socket_wait(r->socket, 0) == 1) {
+        cr_assert_eq(wire_recv(r->socket, &in), 0, "%s", err_text());
+        cr_assert(wire_is(&in, "HELLO"), "%s", in.verb);
+        wire_begin(&out, "ERROR");
+        wire_put_str(&out, "code", view_str("E_VERSION"));
+        wire_put_str(&out, "text", view_str("this broker speaks protocol 9"));
+        wire_put_str(&out, "about", view_str("HELLO"));
+        cr_assert_eq(wire_send(r->socket, &in.peer, &out, NULL, 0), 0, "%s", err_text());
+        wire_in_release(&in);
+    }
+    wire_out_release(&out);
+    return mill_has_ended(r->worker, &r->code);
+}
+
+Test(by_hand, a_worker_of_another_version_ends_with_code_3)
+{
+    struct refusing r = {0};
+    char address[128];
+    const char *log = mill_path(dir, "worker.log");
+    void *zmq = zmq_ctx_new();
+    cr_assert_eq(socket_new(zmq, ZMQ_ROUTER, &r.socket), 0, "%s", err_text());
+    cr_assert_eq(socket_bind(r.socket, "tcp://127.0.0.1:*", false), 0, "%s", err_text());
+    cr_assert_eq(socket_address(r.socket, address, sizeof address), 0, "%s", err_text());
+    r.worker = MILL_START(log, "worker", "--broker", address, "--store", mill_path(dir, "store"),
+                          "--processes", "2");
+    mill_until(has_ended_refused, &r, 60, "the end of a worker");
+    cr_assert_eq(r.code, 3, "it ended with %d", r.code);
+    MILL_RUN_PROGRAM(output, "cat", log);
+    cr_assert(strstr(output, "this broker speaks protocol 9"), "%s", output);
+    cr_assert(strstr(output, "cannot work for this broker"), "%s", output);
+    socket_free(r.socket);
+    zmq_ctx_term(zmq);
 }
 
 Test(by_hand, a_port_that_others_can_reach_must_be_asked_for)

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <jpeglib.h>
 
@@ -208,4 +210,57 @@ Test(decoder, decodes_two_slots_and_survives_its_child, .timeout = 60)
     decoder_free(d);
     drop(jpeg);
     drop(png);
+}
+
+/* Whether this process may open files, as every child that is started needs to. */
+static void allow_files(bool allowed)
+{
+    static struct rlimit usual;
+    if (!allowed) {
+        cr_assert_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    }
+    const struct rlimit none = {.rlim_cur = 1, .rlim_max = usual.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, allowed ? &usual : &none), 0);
+}
+
+static void kill_child(void)
+{
+    const pid_t child = child_of_this_process();
+    siginfo_t info;
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+}
+
+Test(decoder, goes_on_when_a_child_can_be_had_again, .timeout = 60)
+{
+    struct decoder *d = NULL;
+    cr_assert_eq(decoder_new(&d), 0, "%s", err_text());
+    const struct view jpeg = make_jpeg(W, H, 3, false);
+    struct image image;
+    kill_child();
+    allow_files(false);
+    cr_assert_eq(decoder_start(d, 0, jpeg), E_SYSTEM);
+    cr_assert_eq(decoder_start(d, 0, jpeg), E_SYSTEM, "the slot is idle still");
+    allow_files(true);
+    cr_assert_eq(decoder_start(d, 0, jpeg), 0, "%s", err_text());
+    cr_assert_eq(decoder_finish(d, 0, &image), 0, "%s", err_text());
+
+    kill(child_of_this_process(), SIGSTOP); /* so that it surely dies with the image in hand */
+    cr_assert_eq(decoder_start(d, 0, jpeg), 0);
+    kill_child();
+    allow_files(false);
+    cr_assert_eq(decoder_start(d, 1, jpeg), E_SYSTEM);
+    allow_files(true);
+    cr_assert_eq(decoder_finish(d, 0, &image), 0, "the one that waited: %s", err_text());
+    cr_assert_eq(image.width, W);
+
+    kill(child_of_this_process(), SIGSTOP);
+    cr_assert_eq(decoder_start(d, 0, jpeg), 0);
+    kill_child();
+    allow_files(false);
+    cr_assert_eq(decoder_start(d, 1, jpeg), E_SYSTEM);
+    cr_assert_eq(decoder_finish(d, 0, &image), E_SYSTEM, "at once, not after a deadline");
+    allow_files(true);
+    decoder_free(d);
+    drop(jpeg);
 }

@@ -336,6 +336,39 @@ Test(queue, what_is_quarantined_can_be_listed_and_retried)
     finish(q);
 }
 
+Test(queue, a_text_that_was_refused_is_not_retried_beside_a_good_one)
+{
+    struct queue *q = fresh();
+    static char big[QUEUE_TEXT_MAX + 2];
+    memset(big, 'a', sizeof big - 1);
+    cr_assert_eq(put(q, 1, "a cat", "1"), INGEST_NEW);
+    cr_assert_eq(put(q, 1, " ", "2"), INGEST_QUARANTINED);
+    cr_assert_eq(put(q, 1, "caf\xe9", "3"), INGEST_QUARANTINED);
+    cr_assert_eq(put(q, 1, big, "4"), INGEST_QUARANTINED);
+    const int m = 1;
+    const struct queue_item cut = {
+        .source = view_str("test"),
+        .key = view_str("5"),
+        .medium = id_of_medium(view_of(&m, sizeof m)),
+        .locator = view_str("path:/1.jpg"),
+        .text = view_str("no caption"),
+        .blob = view_str("no caption"),
+        .problem = E_FORMAT,
+        .detail = view_str("line 5 has a caption that is not a string"),
+    };
+    enum ingest_result result = INGEST_RESULTS;
+    cr_assert(queue_ingest(q, &cut, &result) == 0 && result == INGEST_QUARANTINED);
+    const int reasons[] = {0, E_TEXT_EMPTY, E_TEXT_UTF8, E_TEXT_TOO_LONG, E_FORMAT};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        uint64_t n = 1;
+        cr_assert_eq(queue_retry(q, reasons[i], &n), 0);
+        cr_assert_eq(n, 0, "%llu with %s", (unsigned long long)n, err_name(reasons[i]));
+    }
+    cr_assert_eq(in_state(q, PAIR_QUARANTINED), 4);
+    cr_assert_eq(in_state(q, PAIR_PENDING), 1);
+    finish(q);
+}
+
 Test(queue, a_medium_that_was_missing_and_came_is_ingested_under_its_real_name)
 {
     struct queue *q = fresh();
