@@ -91,6 +91,23 @@ static int open_regular(const char *path, int *out, size_t *bytes)
     return 0;
 }
 
+int file_read_regular(const char *path, struct buf *out)
+{
+    int fd;
+    size_t bytes;
+    int rc = open_regular(path, &fd, &bytes);
+    if (rc) {
+        return rc;
+    }
+    if (bytes > out->limit - out->n) {
+        rc = err_set(E_TOO_BIG, "%s has %zu bytes; the limit is %zu", path, bytes, out->limit);
+    }
+    rc = rc ? rc : buf_reserve(out, bytes);
+    rc = rc ? rc : read_all(fd, path, out);
+    close(fd);
+    return rc;
+}
+
 int file_map(const char *path, struct view *out)
 {
     int fd;

@@ -14,6 +14,10 @@
  * E_TOO_BIG beyond the buffer's limit; each names the path. */
 int file_read(const char *path, struct buf *out) MUST_CHECK;
 
+/* The same of a regular file, from a path that somebody else wrote: a pipe, a socket or a device
+ * under that name is E_FORMAT, and never waited for. */
+int file_read_regular(const char *path, struct buf *out) MUST_CHECK;
+
 /* Maps a regular file read-only; an empty file gives an empty view.  E_NO_FILE, E_SYSTEM, E_FORMAT
  * for what is no file; each names the path.  file_unmap() gives the memory back. */
 int file_map(const char *path, struct view *out) MUST_CHECK;

@@ -357,6 +357,9 @@ static int open_all(struct compute *c, const struct models *models)
     int rc = link_open(&c->link, c->options->broker, c->options->store);
     rc = rc ? rc : stager_new(&c->link, &stager, &c->stager);
     rc = rc ? rc : decoder_new(&c->decoder);
+    if (rc == 0) {
+        decoder_on_wait(c->decoder, on_step, c);
+    }
     return rc ? rc : grinder_new(models, c->options, &c->grinder);
 }
 

@@ -32,7 +32,11 @@ struct decoder {
     int memory_fd;
     unsigned char *memory;
     struct slot slots[DECODER_SLOTS];
+    void (*waiting)(void *arg);
+    void *waiting_arg;
 };
+
+enum { WAITING_MS = 1000 };
 
 extern char **environ;
 
@@ -177,6 +181,12 @@ static int oldest_sent(const struct decoder *d)
     return oldest;
 }
 
+void decoder_on_wait(struct decoder *d, void (*waiting)(void *arg), void *arg)
+{
+    d->waiting = waiting;
+    d->waiting_arg = arg;
+}
+
 int decoder_start(struct decoder *d, int slot, struct view bytes)
 {
     if (bytes.n > DECODER_BYTES_MAX) {
@@ -210,8 +220,14 @@ static int wait_answer(struct decoder *d)
     }
     struct pollfd p = {.fd = d->socket, .events = POLLIN};
     const int64_t left = d->slots[oldest].deadline_ms - clock_now_ms();
-    const int ready = poll(&p, 1, left > 0 ? (int)left : 0);
+    const int ready = poll(&p, 1, left > WAITING_MS ? WAITING_MS : left > 0 ? (int)left : 0);
     if (ready < 0 && errno == EINTR) {
+        return 0;
+    }
+    if (ready == 0 && left > WAITING_MS) {
+        if (d->waiting) {
+            d->waiting(d->waiting_arg);
+        }
         return 0;
     }
     struct decode_answer a;

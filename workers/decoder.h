@@ -37,6 +37,9 @@ struct image {
 int decoder_new(struct decoder **out) MUST_CHECK;
 void decoder_free(struct decoder *d);
 
+/* What to call about every second while an image is waited for: whoever waits is alive. */
+void decoder_on_wait(struct decoder *d, void (*waiting)(void *arg), void *arg);
+
 /* E_TOO_BIG for a file over DECODER_BYTES_MAX, E_SYSTEM when no child can be had; the slot then
  * stays idle.  It must be idle. */
 int decoder_start(struct decoder *d, int slot, struct view bytes) MUST_CHECK;

@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "workers/regular_file.h"
+#include "common/file.h"
 
 /* The real path of as much of `path` as there is, and the rest as it was given: what realpath()
  * will say once the file is there. */
@@ -49,7 +49,7 @@ int medium_fetch(const char *locator, struct buf *out)
             locator);
     }
     const char *path = locator + 5;
-    const int rc = regular_file_read(path, out);
+    const int rc = file_read_regular(path, out);
     return rc == E_FORMAT ? err_set(E_IMAGE_UNREADABLE,
                                     "%s is not a regular file, so it cannot be an image", path)
                           : rc;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "workers/regular_file.h"
+#include "common/file.h"
 #include "workers/source_internal.h"
 
 enum { TEXT_FILE_MAX = 16 << 20 };
@@ -116,7 +116,7 @@ static int take(struct folder *f, const FTSENT *e, const FTSENT *text)
                  text->fts_name) < 0) {
         return err_set(E_NOMEM, "no memory for a path");
     }
-    const int rc = regular_file_read(path, &f->text);
+    const int rc = file_read_regular(path, &f->text);
     free(path);
     if (rc == 0 || rc == E_NOMEM) {
         return rc;

@@ -212,6 +212,29 @@ Test(decoder, decodes_two_slots_and_survives_its_child, .timeout = 60)
     drop(png);
 }
 
+static void let_go_on(void *child)
+{
+    kill(*(pid_t *)child, SIGCONT);
+    *(pid_t *)child = 0;
+}
+
+/* Its worker beats while it waits: a slow image is no dead worker. */
+Test(decoder, calls_while_it_waits, .timeout = 60)
+{
+    struct decoder *d = NULL;
+    cr_assert_eq(decoder_new(&d), 0, "%s", err_text());
+    const struct view jpeg = make_jpeg(W, H, 3, false);
+    struct image image;
+    pid_t child = child_of_this_process();
+    kill(child, SIGSTOP);
+    decoder_on_wait(d, let_go_on, &child);
+    cr_assert_eq(decoder_start(d, 0, jpeg), 0);
+    cr_assert_eq(decoder_finish(d, 0, &image), 0, "%s", err_text());
+    cr_assert_eq(child, 0);
+    decoder_free(d);
+    drop(jpeg);
+}
+
 /* Whether this process may open files, as every child that is started needs to. */
 static void allow_files(bool allowed)
 {
