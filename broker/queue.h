@@ -222,9 +222,11 @@ struct pair_report {
     struct view blob; /* empty once done */
 };
 
-/* Calls `each` for every pair in `state`, in order of pair id.  Views are valid during the call. */
+/* Calls `each` for every pair in `state`, in order of pair id, from the first one behind `after`
+ * (NULL: from the beginning).  Views are valid during the call.  Stops at the first error. */
 typedef int (*pair_fn)(const struct pair_report *pair, void *arg);
-int queue_each_pair(struct queue *q, enum pair_state state, pair_fn each, void *arg) MUST_CHECK;
+int queue_each_pair(struct queue *q, enum pair_state state, const struct id *after, pair_fn each,
+                    void *arg) MUST_CHECK;
 
 /* Makes quarantined pairs with this reason (0: any) pending again, those whose medium could be
  * read; `n` counts them. */

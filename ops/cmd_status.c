@@ -190,20 +190,31 @@ static void print_row(const struct id *pair, struct view reason, struct view det
     msgpack_unpacked_destroy(&unpacked);
 }
 
-static int print_listed(const struct wire_map *m, bool json)
+/* What the broker has listed so far, page by page. */
+struct listing {
+    bool json;
+    bool more; /* there are pairs behind the last one */
+    uint64_t n;
+    struct id last;
+};
+
+static int print_listed(const struct wire_map *m, struct listing *l)
 {
     struct view pair;
     struct view reason;
     struct view detail;
     struct view blob;
-    struct id id;
     int rc = wire_get_bin(m, "pair", &pair);
     rc = rc ? rc : wire_get_str(m, "reason", &reason);
     rc = rc ? rc : wire_get_str(m, "detail", &detail);
     rc = rc ? rc : wire_get_bin(m, "item", &blob);
-    if (rc == 0 && pair.n == ID_BYTES) {
-        memcpy(id.b, pair.p, ID_BYTES);
-        print_row(&id, reason, detail, blob, json);
+    if (rc == 0 && pair.n != ID_BYTES) {
+        rc = err_set(E_PEER, "the broker listed a pair whose id has %zu bytes", pair.n);
+    }
+    if (rc == 0) {
+        memcpy(l->last.b, pair.p, ID_BYTES);
+        l->n++;
+        print_row(&l->last, reason, detail, blob, l->json);
     }
     return rc;
 }
@@ -214,27 +225,42 @@ static int print_report(const struct pair_report *p, void *json)
     return 0;
 }
 
+static int print_page(const struct wire_in *in, struct listing *l)
+{
+    struct wire_list list;
+    int rc = wire_get_bool(&in->header, "more", &l->more);
+    if (rc == 0 && in->payload_count != 1) {
+        rc = err_set(E_PEER, "the broker's LIST carries no pairs");
+    }
+    if (rc) {
+        return rc;
+    }
+    rc = wire_list_parse(in->payload[0], (size_t)1 << 20, &list);
+    for (size_t i = 0; rc == 0 && i < list.n; i++) {
+        const struct wire_map m = wire_list_at(&list, i);
+        rc = print_listed(&m, l);
+    }
+    wire_list_release(&list);
+    return rc;
+}
+
 static int list_quarantine(struct client *c, bool json)
 {
-    struct wire_in in;
-    struct wire_list list = {0};
-    uint64_t total = 0;
-    wire_begin(&c->out, "LIST");
-    int rc = client_ask(c, NULL, &in);
-    rc = rc ? rc : wire_get_u64(&in.header, "total", &total);
-    if (rc == 0 && in.payload_count == 1) {
-        rc = wire_list_parse(in.payload[0], (size_t)1 << 20, &list);
-        for (size_t i = 0; rc == 0 && i < list.n; i++) {
-            const struct wire_map m = wire_list_at(&list, i);
-            rc = print_listed(&m, json);
+    struct listing l = {.json = json, .more = true};
+    int rc = 0;
+    while (rc == 0 && l.more) {
+        struct wire_in in;
+        wire_begin(&c->out, "LIST");
+        if (l.n) {
+            wire_put_bin(&c->out, "after", view_of(l.last.b, ID_BYTES));
         }
-        if (rc == 0 && !json) {
-            printf("%llu pairs in quarantine%s\n", (unsigned long long)total,
-                   total > list.n ? " (the first are shown)" : "");
-        }
-        wire_list_release(&list);
+        rc = client_ask(c, NULL, &in);
+        rc = rc ? rc : print_page(&in, &l);
+        wire_in_release(&in);
     }
-    wire_in_release(&in);
+    if (rc == 0 && !json) {
+        printf("%llu pairs in quarantine\n", (unsigned long long)l.n);
+    }
     return rc;
 }
 
@@ -259,7 +285,7 @@ static int quarantine_of_file(struct queue *q, const struct operator_options *o)
     bool json = o->json;
     uint64_t n = queue_counts(q).pairs[PAIR_QUARANTINED];
     if (!o->retry) {
-        const int rc = queue_each_pair(q, PAIR_QUARANTINED, print_report, &json);
+        const int rc = queue_each_pair(q, PAIR_QUARANTINED, NULL, print_report, &json);
         if (rc == 0 && !json) {
             printf("%llu pairs in quarantine\n", (unsigned long long)n);
         }

@@ -116,7 +116,7 @@ static int read_queue(const char *dir, struct queue_facts *f)
     }
     f->counts = queue_counts(q);
     f->identity = queue_identity_holds(&f->counts);
-    rc = queue_each_pair(q, PAIR_QUARANTINED, count_reason, f);
+    rc = queue_each_pair(q, PAIR_QUARANTINED, NULL, count_reason, f);
     queue_close(q);
     return rc;
 }

@@ -110,6 +110,55 @@ Test(by_hand, no_broker_is_an_error_with_a_deadline)
     cr_assert(strstr(output, "no broker answers"), "%s", output);
 }
 
+/* The lines of a file, and how many of them contain a word. */
+static void count_lines(const char *path, const char *word, long *lines, long *with)
+{
+    struct buf text;
+    buf_init(&text, 1 << 26);
+    cr_assert_eq(file_read(path, &text), 0, "%s", err_text());
+    cr_assert_eq(buf_terminate(&text), 0);
+    *lines = *with = 0;
+    char *rest = NULL;
+    for (char *l = strtok_r((char *)text.p, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+        ++*lines;
+        *with += strstr(l, word) != NULL;
+    }
+    buf_release(&text);
+}
+
+/* More pairs than one answer of the broker lists, in either form. */
+Test(by_hand, quarantine_of_a_running_broker_lists_every_pair)
+{
+    enum { MISSING = 2100 };
+    const char *tsv = mill_path(dir, "missing.tsv");
+    const char *log = mill_path(dir, "broker.log");
+    const char *json = mill_path(dir, "quarantine.jsonl");
+    const char *text = mill_path(dir, "quarantine.txt");
+    long lines;
+    long with;
+    FILE *f = fopen(tsv, "we");
+    cr_assert_not_null(f);
+    for (int i = 0; i < MISSING; i++) {
+        fprintf(f, "no-%04d.jpg\ta picture that nobody has\n", i);
+    }
+    fclose(f);
+    const pid_t broker =
+        MILL_START(log, "broker", mill_path(dir, "corpus"), "--bind", "tcp://127.0.0.1:*");
+    const char *address = address_in(log);
+    cr_assert_eq(MILL_RUN(output, "ingest", tsv, "--broker", address), 0, "%s", output);
+    cr_assert_eq(mill_wait(MILL_START(json, "quarantine", "--json", "--broker", address), 60), 0);
+    count_lines(json, "E_NO_FILE", &lines, &with);
+    cr_assert(lines == MISSING && with == MISSING, "%ld lines, %ld pairs", lines, with);
+    cr_assert_eq(MILL_RUN_PROGRAM(output, "sort", "-c", "-u", json), 0, "a pair twice: %s", output);
+    cr_assert_eq(mill_wait(MILL_START(text, "quarantine", "--broker", address), 60), 0);
+    count_lines(text, "E_NO_FILE", &lines, &with);
+    cr_assert_eq(with, MISSING);
+    count_lines(text, "2100 pairs in quarantine", &lines, &with);
+    cr_assert_eq(with, 1);
+    kill(broker, SIGTERM);
+    cr_assert_eq(mill_wait(broker, 30), 0);
+}
+
 static void use_client_library(void)
 {
     char *program = NULL;

@@ -324,7 +324,7 @@ Test(queue, what_is_quarantined_can_be_listed_and_retried)
     lease(q);
     cr_assert_eq(queue_fail(q, &job.medium, job.token, E_DECODER_DIED, view_str("died"), true), 0);
     int reason = 0;
-    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, first_reason, &reason), 0);
+    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, NULL, first_reason, &reason), 0);
     cr_assert_eq(reason, E_DECODER_DIED);
     uint64_t n = 0;
     cr_assert_eq(queue_retry(q, E_IMAGE_TRUNCATED, &n), 0);
@@ -333,6 +333,40 @@ Test(queue, what_is_quarantined_can_be_listed_and_retried)
     cr_assert_eq(n, 1);
     lease(q);
     cr_assert_eq(job.text_count, 1);
+    finish(q);
+}
+
+struct listed {
+    struct id pair[8];
+    size_t n;
+};
+
+static int note_pair(const struct pair_report *pair, void *arg)
+{
+    struct listed *l = arg;
+    l->pair[l->n++] = pair->pair;
+    return 0;
+}
+
+Test(queue, a_list_of_pairs_goes_on_behind_any_of_them)
+{
+    enum { BAD = 5 };
+    struct queue *q = fresh();
+    struct listed all = {.n = 0};
+    const struct id none = {{0}};
+    for (int m = 0; m < BAD; m++) {
+        put(q, m, "", "empty");
+        put(q, m, "a cat", "good");
+    }
+    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, NULL, note_pair, &all), 0);
+    cr_assert_eq(all.n, BAD);
+    for (size_t i = 0; i <= BAD; i++) {
+        const struct id *after = i ? &all.pair[i - 1] : &none; /* no pair has that id */
+        struct listed rest = {.n = 0};
+        cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, after, note_pair, &rest), 0);
+        cr_assert_eq(rest.n, BAD - i);
+        cr_assert_eq(memcmp(rest.pair, all.pair + i, rest.n * sizeof *rest.pair), 0);
+    }
     finish(q);
 }
 
