@@ -255,6 +255,31 @@ Test(build, a_wrong_model_or_source_is_one_clear_sentence)
     cr_assert(strstr(output, "/no/such/file"), "%s", output);
 }
 
+Test(build, an_option_that_the_broker_would_refuse_is_refused_before_anything_is_made)
+{
+    const char *tsv = mill_path(dir, "one.tsv");
+    mill_text(tsv, "one.jpg\ta picture\n");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus(), "--lease", "abc"), 2, "%s", output);
+    cr_assert(strstr(output, "--lease takes a number"), "%s", output);
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus(), "--max-kills", "0"), 2, "%s",
+                 output);
+    cr_assert(strstr(output, "--max-kills takes a whole number"), "%s", output);
+    cr_assert(!file_exists(corpus()));
+}
+
+/* Not that nobody answers: why, in the broker's own words, and where they stand. */
+Test(build, a_broker_that_ends_at_once_is_reported_with_its_own_sentence)
+{
+    const char *tsv = mill_path(dir, "one.tsv");
+    mill_text(tsv, "one.jpg\ta picture\n");
+    cr_assert_eq(file_make_dirs(corpus()), 0);
+    mill_text(mill_path(dir, "corpus/queue.mdb"), "this is no queue, but as long as a file's head");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus()), 1, "%s", output);
+    cr_assert(strstr(output, "corpus/log/broker.log"), "%s", output);
+    cr_assert(strstr(output, "queue.mdb is not a pairmill queue"), "%s", output);
+    cr_assert(!strstr(output, "no broker answers"), "%s", output);
+}
+
 Test(build, a_damaged_shard_is_named)
 {
     const char *coco = mill_coco(dir, 2, 2);
