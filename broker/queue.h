@@ -63,6 +63,12 @@ struct queue_options queue_default_options(void);
  * version wrote it. */
 int queue_open(const char *path, const struct queue_options *options,
                struct queue **out) MUST_CHECK;
+
+/* Opens the file to look at it, and writes nothing: what reports may be called, nothing that
+ * changes something.  Several may look at once.  E_NO_FILE when there is none or nothing in it yet,
+ * E_BUSY while a broker has it, E_SYSTEM when it may not be read, E_VERSION. */
+int queue_open_to_look(const char *path, struct queue **out) MUST_CHECK;
+
 void queue_close(struct queue *q);
 
 /* Makes everything since the last commit durable; nothing to do is fine.  E_STORAGE is final. */

@@ -81,7 +81,8 @@ struct queue_numbers {
 struct queue {
     struct queue_options options;
     MDB_env *env;
-    MDB_txn *txn; /* the open batch, or NULL */
+    MDB_txn *txn;    /* the open batch, or NULL */
+    bool only_looks; /* one transaction that reads, from opening to closing */
     MDB_dbi items, pairs, media, wanted, ready, leases, delayed, staged, shards, meta;
     struct queue_numbers n;
     int lock_fd;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "ops/address.h"
 #include "ops/command.h"
@@ -90,7 +91,8 @@ int cmd_broker(int argc, char **argv)
     log_set_name("broker");
     rc = log_set_level(level);
     if (rc == 0 && options.bind_count == 0) {
-        rc = address_of_corpus(options.corpus, "broker", address);
+        rc = file_make_dirs(options.corpus);
+        rc = rc ? rc : address_of_corpus(options.corpus, "broker", address);
         binds[options.bind_count++] = address;
     }
     options.binds = binds;

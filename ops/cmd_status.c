@@ -28,11 +28,10 @@ static const char quarantine_help[] =
     "again.\n";
 
 struct operator_options {
-    const char *corpus; /* whose queue is read directly while no broker has it */
-    const char *broker;
+    const char *corpus; /* whose queue is used directly while no broker has it; or NULL */
+    const char *broker; /* or NULL */
     const char *retry;
     bool json;
-    char address[ADDRESS_MAX];
 };
 
 /* -1: go on; else the exit code. */
@@ -56,28 +55,37 @@ static int parse(int argc, char **argv, const char *help, struct operator_option
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (!o->broker) {
-        o->corpus = argv[optind];
-        const int rc = address_of_corpus(o->corpus, "broker", o->address);
-        if (rc) {
-            return command_fail(argv[0], rc);
-        }
-        o->broker = o->address;
-    }
+    o->corpus = o->broker ? NULL : argv[optind];
     return -1;
 }
 
 /* Without a broker the queue's file tells as much.  E_BUSY: ask the broker. */
 static int open_queue(const struct operator_options *o, struct queue **q)
 {
-    return o->corpus ? corpus_queue_open(o->corpus, q) : E_BUSY;
+    return !o->corpus ? E_BUSY
+           : o->retry ? corpus_queue_open(o->corpus, q)
+                      : corpus_queue_look(o->corpus, q);
 }
 
 static int open_client(struct client *c, const struct operator_options *o)
 {
-    const int rc = client_open(c, o->broker);
+    char address[ADDRESS_MAX];
+    int rc = o->corpus ? address_of_corpus(o->corpus, "broker", address) : 0;
+    rc = rc ? rc : client_open(c, o->corpus ? address : o->broker);
     c->deadline_ms = OPERATOR_PATIENCE_MS;
     return rc;
+}
+
+/* Of a broker that has the queue: it is running, so "is it running" is not what to ask. */
+static int tell_silence(const struct operator_options *o, const struct client *c, int rc)
+{
+    return rc != E_TIMEOUT || !o->corpus
+               ? rc
+               : err_set(
+                     rc,
+                     "the queue of %s is in use, but no broker answers at %s; if its broker was "
+                     "started with --bind or by another user, give its address with --broker",
+                     o->corpus, c->address);
 }
 
 static void print_json(const struct broker_status *s)
@@ -114,6 +122,7 @@ int cmd_status(int argc, char **argv)
     } else if (rc == E_BUSY) {
         rc = open_client(&c, &o);
         rc = rc ? rc : watch_status(&c, &s);
+        rc = tell_silence(&o, &c, rc);
         client_close(&c);
     }
     if (rc) {
@@ -309,6 +318,7 @@ static int quarantine_of_broker(const struct operator_options *o)
     if (rc == 0) {
         rc = o->retry ? retry_quarantine(&c, o->retry) : list_quarantine(&c, o->json);
     }
+    rc = tell_silence(o, &c, rc);
     client_close(&c);
     return rc;
 }

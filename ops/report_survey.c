@@ -110,7 +110,7 @@ static int count_reason(const struct pair_report *p, void *arg)
 static int read_queue(const char *dir, struct queue_facts *f)
 {
     struct queue *q = NULL;
-    int rc = corpus_queue_open(dir, &q);
+    int rc = corpus_queue_look(dir, &q);
     if (rc) {
         return rc;
     }

@@ -159,6 +159,40 @@ Test(by_hand, quarantine_of_a_running_broker_lists_every_pair)
     cr_assert_eq(mill_wait(broker, 30), 0);
 }
 
+Test(by_hand, a_mistyped_corpus_is_named_and_not_made)
+{
+    const char *corpus = mill_path(dir, "typo");
+    const char *source = mill_path(dir, "a.tsv");
+    mill_text(source, "a.jpg\ta picture\n");
+    const char *const lines[][5] = {
+        {"status", corpus},
+        {"quarantine", corpus},
+        {"quarantine", corpus, "--retry", "all"},
+        {"stop", corpus},
+        {"feed", corpus},
+        {"ingest", source, "--corpus", corpus},
+        {"worker", "--corpus", corpus},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        cr_assert_eq(mill_run(output, lines[i]), 1, "%s: %s", lines[i][0], output);
+        cr_assert(strstr(output, corpus), "%s: %s", lines[i][0], output);
+        cr_assert(!file_exists(corpus), "%s made it", lines[i][0]);
+    }
+}
+
+/* One whose broker listens elsewhere: not that nothing runs. */
+Test(by_hand, status_of_a_corpus_whose_broker_listens_elsewhere_says_so)
+{
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "broker.log");
+    const pid_t broker = MILL_START(log, "broker", corpus, "--bind", "tcp://127.0.0.1:*");
+    cr_assert(address_in(log));
+    cr_assert_eq(MILL_RUN(output, "status", corpus), 1, "%s", output);
+    cr_assert(strstr(output, "is in use, but no broker answers at ipc://"), "%s", output);
+    kill(broker, SIGTERM);
+    cr_assert_eq(mill_wait(broker, 30), 0);
+}
+
 static void use_client_library(void)
 {
     char *program = NULL;
