@@ -24,6 +24,10 @@
 #include "common/buf.h"
 #include "common/id.h"
 
+/* Format of the file.  When a row changes: raise it, and say in docs/architecture.md what an older
+ * file needs. */
+enum { QUEUE_FORMAT = 1 };
+
 enum {
     QUEUE_TEXT_MAX = 65536,      /* bytes of a text; longer ones are quarantined */
     QUEUE_ITEM_MAX = 128 * 1024, /* bytes of an item's blob */

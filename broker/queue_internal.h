@@ -22,10 +22,6 @@
 
 #include "broker/queue.h"
 
-/* Format of the file.  When a row changes: raise it, and say in docs/architecture.md what an older
- * file needs. */
-enum { QUEUE_FORMAT = 1 };
-
 enum medium_state {
     MEDIUM_IDLE,    /* nothing wanted */
     MEDIUM_READY,   /* in `ready` */
