@@ -7,6 +7,7 @@
 
 #include "ops/command.h"
 #include "ops/option.h"
+#include "ops/terminal.h"
 #include "recipes/node_tokens.h"
 #include "shards/about.h"
 #include "shards/corpus.h"
@@ -180,13 +181,9 @@ static void print_json(json_t *o)
 
 /* ---- for a person ---- */
 
-/* Control characters would drive the terminal. */
 static void print_text(struct view text)
 {
-    const unsigned char *p = text.p;
-    for (size_t i = 0; i < text.n; i++) {
-        putchar(p[i] < 0x20 || p[i] == 0x7f ? '.' : p[i]);
-    }
+    terminal_write(stdout, text);
 }
 
 static void print_line(const char *label, struct view text)
@@ -243,7 +240,7 @@ static void print_source_ids(const struct pair_record *r)
 static void print_node(const struct pair_record *r, uint32_t i)
 {
     const struct graph_node *n = &r->graph.nodes[i];
-    printf("%s", node_label(&r->graph, i));
+    print_text(view_str(node_label(&r->graph, i)));
     if (n->implicit) {
         printf(" (implicit)");
     }
@@ -269,8 +266,11 @@ static void print_object(const struct pair_record *r, uint32_t object)
             printf("           |- is ");
             print_node(r, e->node);
         } else {
-            printf("           |- %s -> %s\n", node_label(&r->graph, e->node),
-                   node_label(&r->graph, e->object));
+            printf("           |- ");
+            print_text(view_str(node_label(&r->graph, e->node)));
+            printf(" -> ");
+            print_text(view_str(node_label(&r->graph, e->object)));
+            putchar('\n');
         }
     }
 }

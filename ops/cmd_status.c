@@ -8,6 +8,7 @@
 #include "ops/address.h"
 #include "ops/command.h"
 #include "ops/corpus_queue.h"
+#include "ops/terminal.h"
 #include "ops/watch.h"
 #include "workers/pair_item.h"
 
@@ -163,9 +164,15 @@ static void print_text(const struct id *pair, struct view reason, struct view de
 {
     char hex[ID_HEX];
     id_to_hex(pair, hex);
-    printf("%.12s  %-20.*s  %.*s %.*s\n              %.*s\n", hex, (int)reason.n,
-           (const char *)reason.p, (int)item->source.n, (const char *)item->source.p,
-           (int)item->key.n, (const char *)item->key.p, (int)detail.n, (const char *)detail.p);
+    printf("%.12s  ", hex);
+    terminal_write(stdout, reason);
+    printf("%*s", reason.n < 22 ? (int)(22 - reason.n) : 2, "");
+    terminal_write(stdout, item->source);
+    putchar(' ');
+    terminal_write(stdout, item->key);
+    printf("\n              ");
+    terminal_write(stdout, detail);
+    putchar('\n');
 }
 
 static void print_object(const struct id *pair, struct view reason, struct view detail,

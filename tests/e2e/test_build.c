@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -278,6 +279,19 @@ Test(build, a_broker_that_ends_at_once_is_reported_with_its_own_sentence)
     cr_assert(strstr(output, "corpus/log/broker.log"), "%s", output);
     cr_assert(strstr(output, "queue.mdb is not a pairmill queue"), "%s", output);
     cr_assert(!strstr(output, "no broker answers"), "%s", output);
+}
+
+/* A path of the web's choice, with an escape sequence in it. */
+Test(build, quarantine_shows_no_control_character)
+{
+    const char *tsv = mill_path(dir, "driving.tsv");
+    mill_text(tsv, "\x1b]0;title\x07.jpg\ta picture\n\xc2\x9b"
+                   "31m.jpg\tanother\n");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus()), 0, "%s", output);
+    cr_assert_eq(MILL_RUN(output, "quarantine", corpus()), 0, "%s", output);
+    cr_assert(strstr(output, ".]0;title..jpg"), "%s", output);
+    cr_assert(strstr(output, ".31m.jpg"), "%s", output);
+    cr_assert(!strpbrk(output, "\x1b\x07") && !strstr(output, "\xc2\x9b"));
 }
 
 Test(build, a_damaged_shard_is_named)
