@@ -51,6 +51,14 @@ static json_t *id_json(const struct id *id)
     return json_string(hex);
 }
 
+/* An unsigned number of 64 bits, which JSON's integers may not hold: its hexadecimal digits. */
+static json_t *group_json(uint64_t group)
+{
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)group);
+    return json_string(digits);
+}
+
 /* JSON has no NaN: null. */
 static json_t *real_json(double v)
 {
@@ -115,9 +123,9 @@ static json_t *sentences_json(const struct pair_record *r)
 static json_t *pair_json(const struct pair_record *r, uint32_t shard)
 {
     return json_pack(
-        "{s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pair",
+        "{s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pair",
         id_json(&r->id), "medium", id_json(&r->medium), "shard", (int)shard, "group",
-        (json_int_t)r->group, "source", text_json(r->source), "key", text_json(r->key), "split",
+        group_json(r->group), "source", text_json(r->source), "key", text_json(r->key), "split",
         text_json(r->split), "coco_image_id", (json_int_t)r->coco_image_id, "coco_caption_id",
         (json_int_t)r->coco_caption_id, "vg_id", (json_int_t)r->vg_id, "flickr_id",
         (json_int_t)r->flickr_id, "text", text_json(r->text), "sentences", sentences_json(r),

@@ -108,7 +108,7 @@ Test(build, media_of_one_coco_image_share_a_group)
                  output);
     expect_state("done", 3);
     expect_state("quarantined", 1);
-    json_int_t group[3];
+    uint64_t group[3];
     for (int i = 0; i < 3; i++) {
         char number[8];
         snprintf(number, sizeof number, "%d", i);
@@ -117,8 +117,10 @@ Test(build, media_of_one_coco_image_share_a_group)
         const json_t *pair = json_object_get(o, "pair");
         const int seven = json_integer_value(json_object_get(pair, "coco_image_id")) == 7;
         const json_t *g = json_object_get(pair, "group");
-        cr_assert(json_is_integer(g), "%s", output);
-        group[i] = seven ? json_integer_value(g) : 0;
+        const char *digits = json_string_value(g);
+        cr_assert(digits && strlen(digits) == 16 && strspn(digits, "0123456789abcdef") == 16, "%s",
+                  output);
+        group[i] = seven ? strtoull(digits, NULL, 16) : 0;
         json_decref(o);
     }
     const int other = group[0] == 0 ? 0 : group[1] == 0 ? 1 : 2;
