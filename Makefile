@@ -39,7 +39,11 @@ $B/%.o: %.c | packages-present
 $B/recipes/wordpiece_vocabulary.o: recipes/vocab.txt
 $B/ops/report_page.o: ops/report.css
 
+# The commit, in a file that changes with it alone, so that what tells it is built anew then and only then.
+$B/commit: always
+	+@mkdir -p $(@D) && { echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@; }
 $B/ops/cmd_version.o: CFLAGS += -DPM_COMMIT='"$(COMMIT)"'
+$B/ops/cmd_version.o: $B/commit
 
 $B/pairmill: $B/ops/main.o $(ROOMS)
 	$(CC) $(OPT) -o $@ $^ $(LIBS) -lspng -ljpeg
@@ -116,5 +120,5 @@ e2e: all $B/tests/e2e-tests ## e2e: run the end-to-end tests, which start the re
 faults: ## faults: crash a build at every fault point in turn (builds the FAULTS=1 variant)
 	@$(MAKE) -s FAULTS=1 build/faults/tests/fault-tests
 	build/faults/tests/fault-tests -j2
-.PHONY: retrain fuzz all demo test e2e faults parity packages-present unit format lint clean help
+.PHONY: retrain fuzz all demo test e2e faults parity packages-present always unit format lint clean help
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -87,15 +87,15 @@ int client_ask(struct client *c, const struct view *payload, struct wire_in *in)
         if (rc != E_TIMEOUT && rc != E_INTERRUPTED) {
             return rc;
         }
+        rc = reconnect(c); /* also before giving up: the next question is another one */
+        if (rc) {
+            return rc;
+        }
         if (clock_now_ms() >= until) {
             return err_set(E_TIMEOUT,
                            "no broker answers at %s; is it running, and is the address right?",
                            c->address);
         }
         wait *= 2;
-        rc = reconnect(c);
-        if (rc) {
-            return rc;
-        }
     }
 }

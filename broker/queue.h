@@ -24,6 +24,10 @@
 #include "common/buf.h"
 #include "common/id.h"
 
+/* Format of the file.  When a row changes: raise it, and say in docs/architecture.md what an older
+ * file needs. */
+enum { QUEUE_FORMAT = 1 };
+
 enum {
     QUEUE_TEXT_MAX = 65536,      /* bytes of a text; longer ones are quarantined */
     QUEUE_ITEM_MAX = 128 * 1024, /* bytes of an item's blob */
@@ -63,6 +67,12 @@ struct queue_options queue_default_options(void);
  * version wrote it. */
 int queue_open(const char *path, const struct queue_options *options,
                struct queue **out) MUST_CHECK;
+
+/* Opens the file to look at it, and writes nothing: what reports may be called, nothing that
+ * changes something.  Several may look at once.  E_NO_FILE when there is none or nothing in it yet,
+ * E_BUSY while a broker has it, E_SYSTEM when it may not be read, E_VERSION. */
+int queue_open_to_look(const char *path, struct queue **out) MUST_CHECK;
+
 void queue_close(struct queue *q);
 
 /* Makes everything since the last commit durable; nothing to do is fine.  E_STORAGE is final. */
@@ -224,9 +234,11 @@ struct pair_report {
     struct view blob; /* empty once done */
 };
 
-/* Calls `each` for every pair in `state`, in order of pair id.  Views are valid during the call. */
+/* Calls `each` for every pair in `state`, in order of pair id, from the first one behind `after`
+ * (NULL: from the beginning).  Views are valid during the call.  Stops at the first error. */
 typedef int (*pair_fn)(const struct pair_report *pair, void *arg);
-int queue_each_pair(struct queue *q, enum pair_state state, pair_fn each, void *arg) MUST_CHECK;
+int queue_each_pair(struct queue *q, enum pair_state state, const struct id *after, pair_fn each,
+                    void *arg) MUST_CHECK;
 
 /* Makes quarantined pairs with this reason (0: any) pending again, those whose medium could be
  * read; `n` counts them.  What ingest refused for its text (E_TEXT_*, and E_FORMAT, which only a

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/queue_internal.h"
@@ -44,7 +45,9 @@ int queue_mdb(int code, const char *what)
 
 int queue_begin(struct queue *q)
 {
-    return q->txn ? 0 : queue_mdb(mdb_txn_begin(q->env, NULL, 0, &q->txn), "begin a transaction");
+    const unsigned flags = q->only_looks ? MDB_RDONLY : 0;
+    return q->txn ? 0
+                  : queue_mdb(mdb_txn_begin(q->env, NULL, flags, &q->txn), "begin a transaction");
 }
 
 int queue_get(struct queue *q, MDB_dbi dbi, struct view key, struct view *value)
@@ -148,25 +151,39 @@ int queue_commit(struct queue *q)
 
 static int lock_file(struct queue *q, const char *path)
 {
-    q->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    q->lock_fd = open(path, (q->only_looks ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0644);
     if (q->lock_fd < 0) {
         return err_errno("cannot open the queue file %s", path);
     }
-    if (flock(q->lock_fd, LOCK_EX | LOCK_NB)) {
-        return err_set(
-            E_BUSY, "the queue file %s belongs to a broker that is running; stop it first", path);
+    if (flock(q->lock_fd, (q->only_looks ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+        return errno != EWOULDBLOCK
+                   ? err_errno("cannot lock the queue file %s", path)
+                   : err_set(E_BUSY,
+                             "the queue file %s belongs to a broker that is running; stop it first",
+                             path);
     }
     return 0;
+}
+
+/* LMDB does not open an empty file to look at it. */
+static int check_begun(const struct queue *q, const char *path)
+{
+    struct stat st;
+    if (fstat(q->lock_fd, &st)) {
+        return err_errno("cannot stat the queue file %s", path);
+    }
+    return st.st_size ? 0 : E_NOT_FOUND;
 }
 
 /* Our flock keeps other processes out, so LMDB needs no lock file and no reader table. */
 static int open_env(struct queue *q, const char *path)
 {
+    const unsigned flags =
+        MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD | (q->only_looks ? MDB_RDONLY : 0);
     int code = mdb_env_create(&q->env);
     code = code ? code : mdb_env_set_mapsize(q->env, MAP_BYTES);
     code = code ? code : mdb_env_set_maxdbs(q->env, 16);
-    code =
-        code ? code : mdb_env_open(q->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD, 0644);
+    code = code ? code : mdb_env_open(q->env, path, flags, 0644);
     if (code == MDB_INVALID || code == MDB_CORRUPTED) {
         return err_set(E_FORMAT, "%s is not a pairmill queue, or it is damaged", path);
     }
@@ -185,8 +202,9 @@ static int open_tables(struct queue *q)
         {"meta", &q->meta},
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        const int rc = queue_mdb(mdb_dbi_open(q->txn, tables[i].name, MDB_CREATE, tables[i].dbi),
-                                 "open a table");
+        const unsigned flags = q->only_looks ? 0 : MDB_CREATE;
+        const int rc =
+            queue_mdb(mdb_dbi_open(q->txn, tables[i].name, flags, tables[i].dbi), "open a table");
         if (rc) {
             return rc;
         }
@@ -222,7 +240,7 @@ static int check_format(struct queue *q, const char *path)
     struct view v;
     unsigned char number[4];
     int rc = queue_get(q, q->meta, view_str("format"), &v);
-    if (rc == E_NOT_FOUND) {
+    if (rc == E_NOT_FOUND && !q->only_looks) {
         put_le32(number, QUEUE_FORMAT);
         q->n = (struct queue_numbers){.next_place = 1, .next_token = 1, .next_shard = 1};
         rc = queue_put(q, q->meta, view_str("format"), view_of(number, sizeof number));
@@ -271,15 +289,23 @@ static int restore_delay(struct queue *q, const struct id *medium, struct view n
     return delay_add(q, medium, clock_now_ms());
 }
 
-int queue_open(const char *path, const struct queue_options *options, struct queue **out)
+static struct queue *queue_new(const struct queue_options *options)
 {
     struct queue *q = calloc(1, sizeof *q);
+    if (q) {
+        q->options = *options;
+        q->lock_fd = -1;
+        buf_init(&q->scratch, 1 << 20);
+    }
+    return q;
+}
+
+int queue_open(const char *path, const struct queue_options *options, struct queue **out)
+{
+    struct queue *q = queue_new(options);
     if (!q) {
         return err_set(E_NOMEM, "no memory for a queue");
     }
-    q->options = *options;
-    q->lock_fd = -1;
-    buf_init(&q->scratch, 1 << 20);
     int rc = lock_file(q, path);
     rc = rc ? rc : open_env(q, path);
     rc = rc ? rc : queue_begin(q);
@@ -295,6 +321,31 @@ int queue_open(const char *path, const struct queue_options *options, struct que
     }
     log_info("queue_open", "path=%s ingested=%llu leased_jobs=%zu", path,
              (unsigned long long)q->n.counts.ingested, q->lease_count);
+    *out = q;
+    return 0;
+}
+
+int queue_open_to_look(const char *path, struct queue **out)
+{
+    const struct queue_options options = queue_default_options();
+    struct queue *q = queue_new(&options);
+    if (!q) {
+        return err_set(E_NOMEM, "no memory for a queue");
+    }
+    q->only_looks = true;
+    int rc = lock_file(q, path);
+    rc = rc ? rc : check_begun(q, path);
+    rc = rc ? rc : open_env(q, path);
+    rc = rc ? rc : queue_begin(q);
+    rc = rc ? rc : open_tables(q);
+    rc = rc ? rc : check_format(q, path);
+    if (rc == E_NOT_FOUND) { /* its broker was killed as it began */
+        rc = err_set(E_NO_FILE, "the queue file %s has nothing in it yet", path);
+    }
+    if (rc) {
+        queue_close(q);
+        return rc;
+    }
     *out = q;
     return 0;
 }

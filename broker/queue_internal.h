@@ -22,10 +22,6 @@
 
 #include "broker/queue.h"
 
-/* Format of the file.  When a row changes: raise it, and say in docs/architecture.md what an older
- * file needs. */
-enum { QUEUE_FORMAT = 1 };
-
 enum medium_state {
     MEDIUM_IDLE,    /* nothing wanted */
     MEDIUM_READY,   /* in `ready` */
@@ -81,7 +77,8 @@ struct queue_numbers {
 struct queue {
     struct queue_options options;
     MDB_env *env;
-    MDB_txn *txn; /* the open batch, or NULL */
+    MDB_txn *txn;    /* the open batch, or NULL */
+    bool only_looks; /* one transaction that reads, from opening to closing */
     MDB_dbi items, pairs, media, wanted, ready, leases, delayed, staged, shards, meta;
     struct queue_numbers n;
     struct id identity;

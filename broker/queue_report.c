@@ -17,20 +17,32 @@ bool queue_identity_holds(const struct queue_counts *c)
 
 typedef int (*row_fn)(struct view key, struct view value, void *arg);
 
-static int each_row(struct queue *q, MDB_dbi dbi, row_fn each, void *arg)
+/* From the first row whose key is greater than `after`; NULL: from the beginning. */
+static int each_row_after(struct queue *q, MDB_dbi dbi, const struct id *after, row_fn each,
+                          void *arg)
 {
     MDB_cursor *cursor = NULL;
     int rc = queue_begin(q);
     rc = rc ? rc : queue_mdb(mdb_cursor_open(q->txn, dbi, &cursor), "open a cursor");
-    MDB_val key;
+    MDB_val key = {ID_BYTES, after ? (void *)after->b : NULL};
     MDB_val value;
-    while (rc == 0 && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        rc = each(view_of(key.mv_data, key.mv_size), view_of(value.mv_data, value.mv_size), arg);
+    MDB_cursor_op op = after ? MDB_SET_RANGE : MDB_NEXT;
+    for (; rc == 0 && mdb_cursor_get(cursor, &key, &value, op) == 0; op = MDB_NEXT) {
+        const bool itself = op == MDB_SET_RANGE && key.mv_size == ID_BYTES &&
+                            memcmp(key.mv_data, after->b, ID_BYTES) == 0;
+        rc = itself ? 0
+                    : each(view_of(key.mv_data, key.mv_size), view_of(value.mv_data, value.mv_size),
+                           arg);
     }
     if (cursor) {
         mdb_cursor_close(cursor);
     }
     return rc;
+}
+
+static int each_row(struct queue *q, MDB_dbi dbi, row_fn each, void *arg)
+{
+    return each_row_after(q, dbi, NULL, each, arg);
 }
 
 static int count_item(struct view key, struct view value, void *arg)
@@ -106,10 +118,11 @@ static int report_pair(struct view key, struct view value, void *arg)
     return rc ? rc : e->each(&report, e->arg);
 }
 
-int queue_each_pair(struct queue *q, enum pair_state state, pair_fn each, void *arg)
+int queue_each_pair(struct queue *q, enum pair_state state, const struct id *after, pair_fn each,
+                    void *arg)
 {
     struct each_pair e = {q, state, each, arg};
-    return each_row(q, q->pairs, report_pair, &e);
+    return each_row_after(q, q->pairs, after, report_pair, &e);
 }
 
 /* ------------------------------------------------------------------ a second chance */
@@ -175,7 +188,7 @@ int queue_retry(struct queue *q, int reason, uint64_t *n)
     struct retry r = {.q = q, .reason = reason};
     buf_init(&r.pairs, (size_t)1 << 34);
     *n = 0;
-    int rc = queue_each_pair(q, PAIR_QUARANTINED, collect, &r);
+    int rc = queue_each_pair(q, PAIR_QUARANTINED, NULL, collect, &r);
     for (size_t i = 0; rc == 0 && i < r.pairs.n; i += ID_BYTES) {
         struct id pair;
         memcpy(pair.b, r.pairs.p + i, ID_BYTES);

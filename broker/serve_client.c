@@ -162,11 +162,12 @@ static int serve_stop(struct broker *b, struct session *s, const struct wire_in 
     return answer_ok(b, in);
 }
 
+/* E_BUSY: the page is full. */
 static int put_report(const struct pair_report *pair, void *arg)
 {
     struct broker *b = arg;
     if (b->list.n >= LIST_MAX || b->list.bytes.n >= LIST_BYTES) {
-        return 0;
+        return E_BUSY;
     }
     struct wire_out *item = wire_list_item(&b->list);
     wire_put_bin(item, "pair", view_of(pair->pair.b, ID_BYTES));
@@ -183,12 +184,21 @@ static int serve_list(struct broker *b, struct session *s, const struct wire_in 
     (void)s;
     struct letter *letter;
     struct view payload;
+    struct id after;
+    const bool goes_on = wire_has(&in->header, "after");
+    int rc = goes_on ? get_id(&in->header, "after", &after) : 0;
+    if (rc) {
+        return rc;
+    }
     wire_list_begin(&b->list, WIRE_FRAME_MAX);
-    int rc = queue_each_pair(b->queue, PAIR_QUARANTINED, put_report, b);
+    rc = queue_each_pair(b->queue, PAIR_QUARANTINED, goes_on ? &after : NULL, put_report, b);
+    const bool more = rc == E_BUSY;
+    rc = more ? 0 : rc;
     rc = rc ? rc : wire_list_end(&b->list, &payload);
     rc = rc ? rc : broker_answer(b, in, "LIST", &letter);
     if (rc == 0) {
         wire_put_u64(&letter->out, "total", queue_counts(b->queue).pairs[PAIR_QUARANTINED]);
+        wire_put_bool(&letter->out, "more", more);
         rc = letter_set_payload(letter, payload);
     }
     return rc;

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/file.h"
 #include "common/id.h"
 
 /* Others could put a socket of theirs into a directory that they own. */
@@ -17,7 +16,13 @@ static int check_private(const char *dir)
     if (lstat(dir, &st)) {
         return err_errno("cannot stat %s", dir);
     }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
+    if (st.st_uid != geteuid()) {
+        return err_set(E_SYSTEM,
+                       "%s, where the processes of this corpus meet, belongs to user %u, who alone "
+                       "may use it; be that user, or give another address (--broker or --bind)",
+                       dir, st.st_uid);
+    }
+    if (!S_ISDIR(st.st_mode) || (st.st_mode & 077)) {
         return err_set(E_SYSTEM,
                        "%s must be a directory of yours that nobody else can enter (mode 0700)",
                        dir);
@@ -29,12 +34,8 @@ int address_of_corpus(const char *corpus, const char *what, char out[ADDRESS_MAX
 {
     char real[PATH_MAX];
     char dir[ADDRESS_MAX];
-    const int rc = file_make_dirs(corpus);
-    if (rc) {
-        return rc;
-    }
     if (!realpath(corpus, real)) {
-        return err_errno("cannot resolve %s", corpus);
+        return err_errno("cannot find the corpus directory %s", corpus);
     }
     const struct id id = id_of_locator(view_str(real));
     const char *base = getenv("XDG_RUNTIME_DIR");

@@ -9,8 +9,8 @@
 
 enum { ADDRESS_MAX = 108 };
 
-/* "ipc:///run/user/0/pairmill-<16 hex digits>/broker" for `what` = "broker"; makes the directory.
- * The corpus need not exist yet. */
+/* "ipc:///run/user/0/pairmill-<16 hex digits>/broker" for `what` = "broker"; makes the
+ * sockets' directory, never the corpus.  E_NO_FILE when there is no such corpus. */
 int address_of_corpus(const char *corpus, const char *what, char out[ADDRESS_MAX]) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "ops/address.h"
 #include "ops/command.h"
@@ -25,7 +26,7 @@ static const char help[] =
     "  --idle-seal S     seal open shards after so many idle seconds (10)\n"
     "  --log LEVEL       error, warn, info or debug (info)\n";
 
-enum { BINDS_MAX = 16, TRIES_MAX = 1000000, SECONDS_MAX = 86400 * 365 };
+enum { BINDS_MAX = 16 };
 
 static void print_address(const char *address)
 {
@@ -60,10 +61,12 @@ int cmd_broker(int argc, char **argv)
             binds[options.bind_count++] = optarg;
             break;
         case 'i': options.insecure = true; break;
-        case 'l': rc = option_real("lease", optarg, 0.001, SECONDS_MAX, &lease); break;
-        case 'a': rc = option_whole("attempts", optarg, 1, TRIES_MAX, &attempts); break;
-        case 'k': rc = option_whole("max-kills", optarg, 1, TRIES_MAX, &max_kills); break;
-        case 's': rc = option_real("idle-seal", optarg, 0, SECONDS_MAX, &idle); break;
+        case 'l':
+            rc = option_real("lease", optarg, OPTION_LEASE_MIN, OPTION_SECONDS_MAX, &lease);
+            break;
+        case 'a': rc = option_whole("attempts", optarg, 1, OPTION_TRIES_MAX, &attempts); break;
+        case 'k': rc = option_whole("max-kills", optarg, 1, OPTION_TRIES_MAX, &max_kills); break;
+        case 's': rc = option_real("idle-seal", optarg, 0, OPTION_SECONDS_MAX, &idle); break;
         case 'L': level = optarg; break;
         case 'h': fputs(help, stdout); return EXIT_OK;
         default: fputs(help, stderr); return EXIT_USAGE;
@@ -88,7 +91,8 @@ int cmd_broker(int argc, char **argv)
     log_set_name("broker");
     rc = log_set_level(level);
     if (rc == 0 && options.bind_count == 0) {
-        rc = address_of_corpus(options.corpus, "broker", address);
+        rc = file_make_dirs(options.corpus);
+        rc = rc ? rc : address_of_corpus(options.corpus, "broker", address);
         binds[options.bind_count++] = address;
     }
     options.binds = binds;

@@ -13,6 +13,7 @@
 #include "common/progress.h"
 #include "ops/address.h"
 #include "ops/command.h"
+#include "ops/option.h"
 #include "ops/process.h"
 #include "ops/watch.h"
 
@@ -34,7 +35,7 @@ static const char help[] =
     "  --lease SECONDS      how long a worker may be silent before its jobs go to another (60)\n"
     "  --max-kills N        workers that a job may kill before it is quarantined (3)\n";
 
-enum { SOURCES_MAX = 64, WORKER_ARGS_MAX = 24, TURN_MS = 100 };
+enum { SOURCES_MAX = 64, WORKER_ARGS_MAX = 24, TURN_MS = 100, FIRST_ANSWER_MS = 200 };
 
 struct build {
     const char *corpus;
@@ -119,10 +120,11 @@ static int keep_alive(struct build *b, struct process *p, int (*start)(struct bu
     if (process_was_killed(p)) {
         return start(b);
     }
-    fprintf(stderr, "pairmill build: the %s ended by itself\n", p->what);
-    process_print_last_line(p);
+    char last[800];
+    process_last_line(p, last, sizeof last);
     b->exit_code = process_exit_code(p) ? process_exit_code(p) : EXIT_PROBLEM;
-    return err_set(E_PEER, "the %s ended by itself", p->what);
+    return err_set(E_PEER, "the %s ended by itself; its last words, in %s: %s", p->what, p->log,
+                   *last ? last : "none");
 }
 
 static int watch_ingest(struct build *b)
@@ -186,15 +188,27 @@ static int turn(struct build *b)
     return rc == E_TIMEOUT ? 0 : rc;
 }
 
+/* Waits for the broker's first answer as long as it runs. */
+static int greet_broker(struct build *b)
+{
+    int rc;
+    do {
+        rc = keep_alive(b, &b->broker, start_broker);
+        rc = rc ? rc : watch_status(&b->client, &b->status);
+    } while (rc == E_TIMEOUT && !interrupted);
+    return rc;
+}
+
 static int grind(struct build *b)
 {
     int rc = start_broker(b);
-    rc = rc ? rc : start_worker(b);
     rc = rc ? rc : client_open(&b->client, b->address);
-    rc = rc ? rc : watch_status(&b->client, &b->status);
+    b->client.deadline_ms = FIRST_ANSWER_MS;
+    rc = rc ? rc : greet_broker(b);
     b->client.deadline_ms = 500; /* so that a broker that was killed is soon started again */
     b->pairs_before = watch_ended(&b->status.counts);
     progress_init(&b->progress, "pairs", b->pairs_before + b->status.counts.pairs[PAIR_STAGED], 0);
+    rc = rc ? rc : start_worker(b);
     rc = rc ? rc : start_ingest(b);
     while (rc == 0 && !interrupted && !all_ended(b)) {
         rc = turn(b);
@@ -274,6 +288,18 @@ static int run(struct build *b)
     return b->exit_code ? b->exit_code : EXIT_PROBLEM;
 }
 
+/* What the broker would refuse is refused before anything is made.  E_ARG. */
+static int check_broker_options(const struct build *b)
+{
+    double lease;
+    uint64_t kills;
+    const int rc =
+        b->lease ? option_real("lease", b->lease, OPTION_LEASE_MIN, OPTION_SECONDS_MAX, &lease) : 0;
+    return rc || !b->max_kills
+               ? rc
+               : option_whole("max-kills", b->max_kills, 1, OPTION_TRIES_MAX, &kills);
+}
+
 int cmd_build(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -322,5 +348,6 @@ int cmd_build(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    return run(&b);
+    const int rc = check_broker_options(&b);
+    return rc ? command_fail("build", rc) : run(&b);
 }

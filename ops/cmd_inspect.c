@@ -8,6 +8,7 @@
 #include "ops/command.h"
 #include "ops/json_out.h"
 #include "ops/option.h"
+#include "ops/terminal.h"
 #include "recipes/node_tokens.h"
 #include "shards/about.h"
 #include "shards/corpus.h"
@@ -35,6 +36,14 @@ static json_t *id_json(const struct id *id)
     char hex[ID_HEX];
     id_to_hex(id, hex);
     return json_string(hex);
+}
+
+/* An unsigned number of 64 bits, which JSON's integers may not hold: its hexadecimal digits. */
+static json_t *group_json(uint64_t group)
+{
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)group);
+    return json_string(digits);
 }
 
 /* JSON has no NaN: null. */
@@ -101,9 +110,9 @@ static json_t *sentences_json(const struct pair_record *r)
 static json_t *pair_json(const struct pair_record *r, uint32_t shard)
 {
     return json_pack(
-        "{s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pair",
+        "{s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pair",
         id_json(&r->id), "medium", id_json(&r->medium), "shard", (int)shard, "group",
-        (json_int_t)r->group, "source", json_out_text(r->source), "key", json_out_text(r->key),
+        group_json(r->group), "source", json_out_text(r->source), "key", json_out_text(r->key),
         "split", json_out_text(r->split), "coco_image_id", (json_int_t)r->coco_image_id,
         "coco_caption_id", (json_int_t)r->coco_caption_id, "vg_id", (json_int_t)r->vg_id,
         "flickr_id", (json_int_t)r->flickr_id, "text", json_out_text(r->text), "sentences",
@@ -167,13 +176,9 @@ static void print_json(json_t *o)
 
 /* ---- for a person ---- */
 
-/* Control characters would drive the terminal. */
 static void print_text(struct view text)
 {
-    const unsigned char *p = text.p;
-    for (size_t i = 0; i < text.n; i++) {
-        putchar(p[i] < 0x20 || p[i] == 0x7f ? '.' : p[i]);
-    }
+    terminal_write(stdout, text);
 }
 
 static void print_line(const char *label, struct view text)
@@ -230,7 +235,7 @@ static void print_source_ids(const struct pair_record *r)
 static void print_node(const struct pair_record *r, uint32_t i)
 {
     const struct graph_node *n = &r->graph.nodes[i];
-    printf("%s", node_label(&r->graph, i));
+    print_text(view_str(node_label(&r->graph, i)));
     if (n->implicit) {
         printf(" (implicit)");
     }
@@ -256,8 +261,11 @@ static void print_object(const struct pair_record *r, uint32_t object)
             printf("           |- is ");
             print_node(r, e->node);
         } else {
-            printf("           |- %s -> %s\n", node_label(&r->graph, e->node),
-                   node_label(&r->graph, e->object));
+            printf("           |- ");
+            print_text(view_str(node_label(&r->graph, e->node)));
+            printf(" -> ");
+            print_text(view_str(node_label(&r->graph, e->object)));
+            putchar('\n');
         }
     }
 }

@@ -8,6 +8,7 @@
 #include "ops/address.h"
 #include "ops/command.h"
 #include "ops/corpus_queue.h"
+#include "ops/terminal.h"
 #include "ops/watch.h"
 #include "workers/pair_item.h"
 
@@ -28,11 +29,10 @@ static const char quarantine_help[] =
     "again.\n";
 
 struct operator_options {
-    const char *corpus; /* whose queue is read directly while no broker has it */
-    const char *broker;
+    const char *corpus; /* whose queue is used directly while no broker has it; or NULL */
+    const char *broker; /* or NULL */
     const char *retry;
     bool json;
-    char address[ADDRESS_MAX];
 };
 
 /* -1: go on; else the exit code. */
@@ -56,28 +56,37 @@ static int parse(int argc, char **argv, const char *help, struct operator_option
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (!o->broker) {
-        o->corpus = argv[optind];
-        const int rc = address_of_corpus(o->corpus, "broker", o->address);
-        if (rc) {
-            return command_fail(argv[0], rc);
-        }
-        o->broker = o->address;
-    }
+    o->corpus = o->broker ? NULL : argv[optind];
     return -1;
 }
 
 /* Without a broker the queue's file tells as much.  E_BUSY: ask the broker. */
 static int open_queue(const struct operator_options *o, struct queue **q)
 {
-    return o->corpus ? corpus_queue_open(o->corpus, q) : E_BUSY;
+    return !o->corpus ? E_BUSY
+           : o->retry ? corpus_queue_open(o->corpus, q)
+                      : corpus_queue_look(o->corpus, q);
 }
 
 static int open_client(struct client *c, const struct operator_options *o)
 {
-    const int rc = client_open(c, o->broker);
+    char address[ADDRESS_MAX];
+    int rc = o->corpus ? address_of_corpus(o->corpus, "broker", address) : 0;
+    rc = rc ? rc : client_open(c, o->corpus ? address : o->broker);
     c->deadline_ms = OPERATOR_PATIENCE_MS;
     return rc;
+}
+
+/* Of a broker that has the queue: it is running, so "is it running" is not what to ask. */
+static int tell_silence(const struct operator_options *o, const struct client *c, int rc)
+{
+    return rc != E_TIMEOUT || !o->corpus
+               ? rc
+               : err_set(
+                     rc,
+                     "the queue of %s is in use, but no broker answers at %s; if its broker was "
+                     "started with --bind or by another user, give its address with --broker",
+                     o->corpus, c->address);
 }
 
 static void print_json(const struct broker_status *s)
@@ -114,6 +123,7 @@ int cmd_status(int argc, char **argv)
     } else if (rc == E_BUSY) {
         rc = open_client(&c, &o);
         rc = rc ? rc : watch_status(&c, &s);
+        rc = tell_silence(&o, &c, rc);
         client_close(&c);
     }
     if (rc) {
@@ -154,9 +164,15 @@ static void print_text(const struct id *pair, struct view reason, struct view de
 {
     char hex[ID_HEX];
     id_to_hex(pair, hex);
-    printf("%.12s  %-20.*s  %.*s %.*s\n              %.*s\n", hex, (int)reason.n,
-           (const char *)reason.p, (int)item->source.n, (const char *)item->source.p,
-           (int)item->key.n, (const char *)item->key.p, (int)detail.n, (const char *)detail.p);
+    printf("%.12s  ", hex);
+    terminal_write(stdout, reason);
+    printf("%*s", reason.n < 22 ? (int)(22 - reason.n) : 2, "");
+    terminal_write(stdout, item->source);
+    putchar(' ');
+    terminal_write(stdout, item->key);
+    printf("\n              ");
+    terminal_write(stdout, detail);
+    putchar('\n');
 }
 
 static void print_object(const struct id *pair, struct view reason, struct view detail,
@@ -190,20 +206,31 @@ static void print_row(const struct id *pair, struct view reason, struct view det
     msgpack_unpacked_destroy(&unpacked);
 }
 
-static int print_listed(const struct wire_map *m, bool json)
+/* What the broker has listed so far, page by page. */
+struct listing {
+    bool json;
+    bool more; /* there are pairs behind the last one */
+    uint64_t n;
+    struct id last;
+};
+
+static int print_listed(const struct wire_map *m, struct listing *l)
 {
     struct view pair;
     struct view reason;
     struct view detail;
     struct view blob;
-    struct id id;
     int rc = wire_get_bin(m, "pair", &pair);
     rc = rc ? rc : wire_get_str(m, "reason", &reason);
     rc = rc ? rc : wire_get_str(m, "detail", &detail);
     rc = rc ? rc : wire_get_bin(m, "item", &blob);
-    if (rc == 0 && pair.n == ID_BYTES) {
-        memcpy(id.b, pair.p, ID_BYTES);
-        print_row(&id, reason, detail, blob, json);
+    if (rc == 0 && pair.n != ID_BYTES) {
+        rc = err_set(E_PEER, "the broker listed a pair whose id has %zu bytes", pair.n);
+    }
+    if (rc == 0) {
+        memcpy(l->last.b, pair.p, ID_BYTES);
+        l->n++;
+        print_row(&l->last, reason, detail, blob, l->json);
     }
     return rc;
 }
@@ -214,27 +241,42 @@ static int print_report(const struct pair_report *p, void *json)
     return 0;
 }
 
+static int print_page(const struct wire_in *in, struct listing *l)
+{
+    struct wire_list list;
+    int rc = wire_get_bool(&in->header, "more", &l->more);
+    if (rc == 0 && in->payload_count != 1) {
+        rc = err_set(E_PEER, "the broker's LIST carries no pairs");
+    }
+    if (rc) {
+        return rc;
+    }
+    rc = wire_list_parse(in->payload[0], (size_t)1 << 20, &list);
+    for (size_t i = 0; rc == 0 && i < list.n; i++) {
+        const struct wire_map m = wire_list_at(&list, i);
+        rc = print_listed(&m, l);
+    }
+    wire_list_release(&list);
+    return rc;
+}
+
 static int list_quarantine(struct client *c, bool json)
 {
-    struct wire_in in;
-    struct wire_list list = {0};
-    uint64_t total = 0;
-    wire_begin(&c->out, "LIST");
-    int rc = client_ask(c, NULL, &in);
-    rc = rc ? rc : wire_get_u64(&in.header, "total", &total);
-    if (rc == 0 && in.payload_count == 1) {
-        rc = wire_list_parse(in.payload[0], (size_t)1 << 20, &list);
-        for (size_t i = 0; rc == 0 && i < list.n; i++) {
-            const struct wire_map m = wire_list_at(&list, i);
-            rc = print_listed(&m, json);
+    struct listing l = {.json = json, .more = true};
+    int rc = 0;
+    while (rc == 0 && l.more) {
+        struct wire_in in;
+        wire_begin(&c->out, "LIST");
+        if (l.n) {
+            wire_put_bin(&c->out, "after", view_of(l.last.b, ID_BYTES));
         }
-        if (rc == 0 && !json) {
-            printf("%llu pairs in quarantine%s\n", (unsigned long long)total,
-                   total > list.n ? " (the first are shown)" : "");
-        }
-        wire_list_release(&list);
+        rc = client_ask(c, NULL, &in);
+        rc = rc ? rc : print_page(&in, &l);
+        wire_in_release(&in);
     }
-    wire_in_release(&in);
+    if (rc == 0 && !json) {
+        printf("%llu pairs in quarantine\n", (unsigned long long)l.n);
+    }
     return rc;
 }
 
@@ -259,7 +301,7 @@ static int quarantine_of_file(struct queue *q, const struct operator_options *o)
     bool json = o->json;
     uint64_t n = queue_counts(q).pairs[PAIR_QUARANTINED];
     if (!o->retry) {
-        const int rc = queue_each_pair(q, PAIR_QUARANTINED, print_report, &json);
+        const int rc = queue_each_pair(q, PAIR_QUARANTINED, NULL, print_report, &json);
         if (rc == 0 && !json) {
             printf("%llu pairs in quarantine\n", (unsigned long long)n);
         }
@@ -283,6 +325,7 @@ static int quarantine_of_broker(const struct operator_options *o)
     if (rc == 0) {
         rc = o->retry ? retry_quarantine(&c, o->retry) : list_quarantine(&c, o->json);
     }
+    rc = tell_silence(o, &c, rc);
     client_close(&c);
     return rc;
 }

@@ -95,18 +95,15 @@ void process_stop(struct process *p, int patience_ms)
     }
 }
 
-void process_print_last_line(const struct process *p)
+void process_last_line(const struct process *p, char *out, size_t room)
 {
     FILE *f = p->log ? fopen(p->log, "re") : NULL;
     char line[2048];
-    char last[2048] = "";
+    *out = '\0';
     while (f && fgets(line, sizeof line, f)) {
-        memcpy(last, line, sizeof last);
+        snprintf(out, room, "%.*s", (int)strcspn(line, "\n"), line);
     }
     if (f) {
         fclose(f);
-    }
-    if (*last) {
-        fprintf(stderr, "  its last words, in %s:\n  %s", p->log, last);
     }
 }

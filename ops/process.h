@@ -34,7 +34,8 @@ int process_exit_code(const struct process *p);
 /* SIGTERM, and SIGKILL after `patience_ms`. */
 void process_stop(struct process *p, int patience_ms);
 
-/* Prints the last line of its log, for a person who asks why it ended. */
-void process_print_last_line(const struct process *p);
+/* The last line of its log, without its end, for a person who asks why it ended; "" when there is
+ * none. */
+void process_last_line(const struct process *p, char *out, size_t room);
 
 #endif

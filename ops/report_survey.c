@@ -110,13 +110,13 @@ static int count_reason(const struct pair_report *p, void *arg)
 static int read_queue(const char *dir, struct queue_facts *f)
 {
     struct queue *q = NULL;
-    int rc = corpus_queue_open(dir, &q);
+    int rc = corpus_queue_look(dir, &q);
     if (rc) {
         return rc;
     }
     f->counts = queue_counts(q);
     f->identity = queue_identity_holds(&f->counts);
-    rc = queue_each_pair(q, PAIR_QUARANTINED, count_reason, f);
+    rc = queue_each_pair(q, PAIR_QUARANTINED, NULL, count_reason, f);
     queue_close(q);
     return rc;
 }

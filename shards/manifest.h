@@ -14,7 +14,11 @@
 #include "common/err.h"
 #include "common/id.h"
 
-enum { MANIFEST_FORMAT = 1, SHARD_PATH_MAX = 512 };
+enum {
+    SHARD_FORMAT = 1, /* of the shard's file: docs/shard-format.md */
+    MANIFEST_FORMAT = 1,
+    SHARD_PATH_MAX = 512,
+};
 
 struct shard_manifest {
     uint32_t number;

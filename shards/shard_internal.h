@@ -8,10 +8,7 @@
 #include "shards/open_shard.h"
 #include "shards/value.h"
 
-enum {
-    SHARD_FORMAT = 1,
-    JSON_LIMIT = 64 << 20, /* bytes of a manifest, a catalog, an about */
-};
+enum { JSON_LIMIT = 64 << 20 }; /* bytes of a manifest, a catalog, an about */
 
 /* Address space for an LMDB file; sparse, costs nothing until used. */
 #define SHARD_MAP_BYTES ((size_t)1 << 38)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -107,7 +108,7 @@ Test(build, media_of_one_coco_image_share_a_group)
                  output);
     expect_state("done", 3);
     expect_state("quarantined", 1);
-    json_int_t group[3];
+    uint64_t group[3];
     for (int i = 0; i < 3; i++) {
         char number[8];
         snprintf(number, sizeof number, "%d", i);
@@ -116,8 +117,10 @@ Test(build, media_of_one_coco_image_share_a_group)
         const json_t *pair = json_object_get(o, "pair");
         const int seven = json_integer_value(json_object_get(pair, "coco_image_id")) == 7;
         const json_t *g = json_object_get(pair, "group");
-        cr_assert(json_is_integer(g), "%s", output);
-        group[i] = seven ? json_integer_value(g) : 0;
+        const char *digits = json_string_value(g);
+        cr_assert(digits && strlen(digits) == 16 && strspn(digits, "0123456789abcdef") == 16, "%s",
+                  output);
+        group[i] = seven ? strtoull(digits, NULL, 16) : 0;
         json_decref(o);
     }
     const int other = group[0] == 0 ? 0 : group[1] == 0 ? 1 : 2;
@@ -253,6 +256,44 @@ Test(build, a_wrong_model_or_source_is_one_clear_sentence)
     cr_assert(strstr(output, "none.json"), "%s", output);
     cr_assert_neq(MILL_RUN(output, "build", coco, "-o", corpus(), "--model", "/no/such/file"), 0);
     cr_assert(strstr(output, "/no/such/file"), "%s", output);
+}
+
+Test(build, an_option_that_the_broker_would_refuse_is_refused_before_anything_is_made)
+{
+    const char *tsv = mill_path(dir, "one.tsv");
+    mill_text(tsv, "one.jpg\ta picture\n");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus(), "--lease", "abc"), 2, "%s", output);
+    cr_assert(strstr(output, "--lease takes a number"), "%s", output);
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus(), "--max-kills", "0"), 2, "%s",
+                 output);
+    cr_assert(strstr(output, "--max-kills takes a whole number"), "%s", output);
+    cr_assert(!file_exists(corpus()));
+}
+
+/* Not that nobody answers: why, in the broker's own words, and where they stand. */
+Test(build, a_broker_that_ends_at_once_is_reported_with_its_own_sentence)
+{
+    const char *tsv = mill_path(dir, "one.tsv");
+    mill_text(tsv, "one.jpg\ta picture\n");
+    cr_assert_eq(file_make_dirs(corpus()), 0);
+    mill_text(mill_path(dir, "corpus/queue.mdb"), "this is no queue, but as long as a file's head");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus()), 1, "%s", output);
+    cr_assert(strstr(output, "corpus/log/broker.log"), "%s", output);
+    cr_assert(strstr(output, "queue.mdb is not a pairmill queue"), "%s", output);
+    cr_assert(!strstr(output, "no broker answers"), "%s", output);
+}
+
+/* A path of the web's choice, with an escape sequence in it. */
+Test(build, quarantine_shows_no_control_character)
+{
+    const char *tsv = mill_path(dir, "driving.tsv");
+    mill_text(tsv, "\x1b]0;title\x07.jpg\ta picture\n\xc2\x9b"
+                   "31m.jpg\tanother\n");
+    cr_assert_eq(MILL_RUN(output, "build", tsv, "-o", corpus()), 0, "%s", output);
+    cr_assert_eq(MILL_RUN(output, "quarantine", corpus()), 0, "%s", output);
+    cr_assert(strstr(output, ".]0;title..jpg"), "%s", output);
+    cr_assert(strstr(output, ".31m.jpg"), "%s", output);
+    cr_assert(!strpbrk(output, "\x1b\x07") && !strstr(output, "\xc2\x9b"));
 }
 
 Test(build, a_damaged_shard_is_named)

@@ -297,6 +297,89 @@ Test(by_hand, a_second_feed_is_refused_and_a_killed_one_holds_nothing)
     cr_assert_eq(mill_wait(feed, 30), 0);
 }
 
+/* The lines of a file, and how many of them contain a word. */
+static void count_lines(const char *path, const char *word, long *lines, long *with)
+{
+    struct buf text;
+    buf_init(&text, 1 << 26);
+    cr_assert_eq(file_read(path, &text), 0, "%s", err_text());
+    cr_assert_eq(buf_terminate(&text), 0);
+    *lines = *with = 0;
+    char *rest = NULL;
+    for (char *l = strtok_r((char *)text.p, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+        ++*lines;
+        *with += strstr(l, word) != NULL;
+    }
+    buf_release(&text);
+}
+
+/* More pairs than one answer of the broker lists, in either form. */
+Test(by_hand, quarantine_of_a_running_broker_lists_every_pair)
+{
+    enum { MISSING = 2100 };
+    const char *tsv = mill_path(dir, "missing.tsv");
+    const char *log = mill_path(dir, "broker.log");
+    const char *json = mill_path(dir, "quarantine.jsonl");
+    const char *text = mill_path(dir, "quarantine.txt");
+    long lines;
+    long with;
+    FILE *f = fopen(tsv, "we");
+    cr_assert_not_null(f);
+    for (int i = 0; i < MISSING; i++) {
+        fprintf(f, "no-%04d.jpg\ta picture that nobody has\n", i);
+    }
+    fclose(f);
+    const pid_t broker =
+        MILL_START(log, "broker", mill_path(dir, "corpus"), "--bind", "tcp://127.0.0.1:*");
+    const char *address = address_in(log);
+    cr_assert_eq(MILL_RUN(output, "ingest", tsv, "--broker", address), 0, "%s", output);
+    cr_assert_eq(mill_wait(MILL_START(json, "quarantine", "--json", "--broker", address), 60), 0);
+    count_lines(json, "E_NO_FILE", &lines, &with);
+    cr_assert(lines == MISSING && with == MISSING, "%ld lines, %ld pairs", lines, with);
+    cr_assert_eq(MILL_RUN_PROGRAM(output, "sort", "-c", "-u", json), 0, "a pair twice: %s", output);
+    cr_assert_eq(mill_wait(MILL_START(text, "quarantine", "--broker", address), 60), 0);
+    count_lines(text, "E_NO_FILE", &lines, &with);
+    cr_assert_eq(with, MISSING);
+    count_lines(text, "2100 pairs in quarantine", &lines, &with);
+    cr_assert_eq(with, 1);
+    kill(broker, SIGTERM);
+    cr_assert_eq(mill_wait(broker, 30), 0);
+}
+
+Test(by_hand, a_mistyped_corpus_is_named_and_not_made)
+{
+    const char *corpus = mill_path(dir, "typo");
+    const char *source = mill_path(dir, "a.tsv");
+    mill_text(source, "a.jpg\ta picture\n");
+    const char *const lines[][5] = {
+        {"status", corpus},
+        {"quarantine", corpus},
+        {"quarantine", corpus, "--retry", "all"},
+        {"stop", corpus},
+        {"feed", corpus},
+        {"ingest", source, "--corpus", corpus},
+        {"worker", "--corpus", corpus},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        cr_assert_eq(mill_run(output, lines[i]), 1, "%s: %s", lines[i][0], output);
+        cr_assert(strstr(output, corpus), "%s: %s", lines[i][0], output);
+        cr_assert(!file_exists(corpus), "%s made it", lines[i][0]);
+    }
+}
+
+/* One whose broker listens elsewhere: not that nothing runs. */
+Test(by_hand, status_of_a_corpus_whose_broker_listens_elsewhere_says_so)
+{
+    const char *corpus = mill_path(dir, "corpus");
+    const char *log = mill_path(dir, "broker.log");
+    const pid_t broker = MILL_START(log, "broker", corpus, "--bind", "tcp://127.0.0.1:*");
+    cr_assert(address_in(log));
+    cr_assert_eq(MILL_RUN(output, "status", corpus), 1, "%s", output);
+    cr_assert(strstr(output, "is in use, but no broker answers at ipc://"), "%s", output);
+    kill(broker, SIGTERM);
+    cr_assert_eq(mill_wait(broker, 30), 0);
+}
+
 static void use_client_library(void)
 {
     char *program = NULL;

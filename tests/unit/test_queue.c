@@ -3,10 +3,12 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/queue.h"
 #include "common/clock.h"
+#include "common/file.h"
 #include "shards/manifest.h"
 
 static char path[64];
@@ -324,7 +326,7 @@ Test(queue, what_is_quarantined_can_be_listed_and_retried)
     lease(q);
     cr_assert_eq(queue_fail(q, &job.medium, job.token, E_DECODER_DIED, view_str("died"), true), 0);
     int reason = 0;
-    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, first_reason, &reason), 0);
+    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, NULL, first_reason, &reason), 0);
     cr_assert_eq(reason, E_DECODER_DIED);
     uint64_t n = 0;
     cr_assert_eq(queue_retry(q, E_IMAGE_TRUNCATED, &n), 0);
@@ -366,6 +368,94 @@ Test(queue, a_text_that_was_refused_is_not_retried_beside_a_good_one)
     }
     cr_assert_eq(in_state(q, PAIR_QUARANTINED), 4);
     cr_assert_eq(in_state(q, PAIR_PENDING), 1);
+    finish(q);
+}
+
+struct listed {
+    struct id pair[8];
+    size_t n;
+};
+
+static int note_pair(const struct pair_report *pair, void *arg)
+{
+    struct listed *l = arg;
+    l->pair[l->n++] = pair->pair;
+    return 0;
+}
+
+/* Root may write to any file: as nobody, who may not. */
+static void give_up_rights(void)
+{
+    cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+}
+
+Test(queue, one_who_looks_writes_nothing_and_keeps_only_brokers_out)
+{
+    struct queue *q = fresh();
+    struct queue *a = NULL;
+    struct queue *b = NULL;
+    struct id before;
+    struct id after;
+    const struct queue_options o = queue_default_options();
+    put(q, 1, "a cat", "1");
+    put(q, 2, "", "2");
+    cr_assert_eq(queue_commit(q), 0);
+    cr_assert_eq(queue_open_to_look(path, &a), E_BUSY);
+    const struct queue_counts kept = queue_counts(q);
+    queue_close(q);
+    cr_assert_eq(file_digest(path, &before), 0);
+    cr_assert_eq(chmod(path, 0444), 0);
+    give_up_rights();
+    cr_assert_eq(queue_open_to_look(path, &a), 0, "%s", err_text());
+    cr_assert_eq(queue_open_to_look(path, &b), 0, "%s", err_text());
+    const struct queue_counts seen = queue_counts(a);
+    struct queue_counts counted;
+    struct listed bad = {.n = 0};
+    cr_assert_eq(memcmp(&seen, &kept, sizeof kept), 0);
+    cr_assert_eq(queue_recount(b, &counted), 0);
+    cr_assert_eq(memcmp(&counted, &kept, sizeof kept), 0);
+    cr_assert_eq(queue_each_pair(a, PAIR_QUARANTINED, NULL, note_pair, &bad), 0);
+    cr_assert_eq(bad.n, 1);
+    cr_assert(geteuid() != 65534 || seteuid(0) == 0);
+    cr_assert_eq(chmod(path, 0644), 0);
+    cr_assert_eq(queue_open(path, &o, &q), E_BUSY);
+    queue_close(a);
+    queue_close(b);
+    cr_assert_eq(file_digest(path, &after), 0);
+    cr_assert(id_equal(&before, &after));
+    finish(open_queue());
+}
+
+Test(queue, an_empty_file_is_no_queue_to_look_at)
+{
+    struct queue *q = NULL;
+    snprintf(path, sizeof path, "/tmp/pm-queue-XXXXXX");
+    close(mkstemp(path));
+    cr_assert_eq(queue_open_to_look(path, &q), E_NO_FILE);
+    unlink(path);
+    cr_assert_eq(queue_open_to_look(path, &q), E_NO_FILE);
+    cr_assert_eq(access(path, F_OK), -1, "looking made the file");
+}
+
+Test(queue, a_list_of_pairs_goes_on_behind_any_of_them)
+{
+    enum { BAD = 5 };
+    struct queue *q = fresh();
+    struct listed all = {.n = 0};
+    const struct id none = {{0}};
+    for (int m = 0; m < BAD; m++) {
+        put(q, m, "", "empty");
+        put(q, m, "a cat", "good");
+    }
+    cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, NULL, note_pair, &all), 0);
+    cr_assert_eq(all.n, BAD);
+    for (size_t i = 0; i <= BAD; i++) {
+        const struct id *after = i ? &all.pair[i - 1] : &none; /* no pair has that id */
+        struct listed rest = {.n = 0};
+        cr_assert_eq(queue_each_pair(q, PAIR_QUARANTINED, after, note_pair, &rest), 0);
+        cr_assert_eq(rest.n, BAD - i);
+        cr_assert_eq(memcmp(rest.pair, all.pair + i, rest.n * sizeof *rest.pair), 0);
+    }
     finish(q);
 }
 
