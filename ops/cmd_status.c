@@ -25,8 +25,8 @@ static const char stop_help[] =
 static const char quarantine_help[] =
     "usage: pairmill quarantine (CORPUS | --broker ADDRESS) [--json] [--retry REASON|all]\n\n"
     "Lists the pairs in quarantine with the reason, or makes them pending again.\n"
-    "A pair whose medium could not be read when it was ingested comes back by ingesting its source "
-    "again.\n";
+    "A pair whose medium could not be read when it was ingested, or whose text was refused "
+    "(E_TEXT_*,\nE_FORMAT), comes back by ingesting its mended source again.\n";
 
 struct operator_options {
     const char *corpus; /* whose queue is used directly while no broker has it; or NULL */
