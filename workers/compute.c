@@ -70,10 +70,12 @@ static void let_go(struct compute *c, struct held_job *job)
     held_job_drop(job);
 }
 
-/* Failures of the medium are for ever; failures of this machine may pass. */
+/* Failures of the medium are for ever; failures of this machine may pass.  A file that was there at
+ * ingest and is not there now may be on a share that this machine does not see. */
 static bool is_permanent(int rc)
 {
     switch (rc) {
+    case E_NO_FILE:
     case E_SYSTEM:
     case E_NOMEM:
     case E_BUSY:

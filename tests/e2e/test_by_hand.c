@@ -252,6 +252,26 @@ Test(by_hand, a_worker_of_another_version_ends_with_code_3)
     zmq_ctx_term(zmq);
 }
 
+/* A worker that does not see a file may be on the wrong machine: the job goes to others first. */
+Test(by_hand, a_file_that_is_gone_is_tried_as_often_as_the_broker_says)
+{
+    const char *coco = mill_coco(dir, 1, 1);
+    const char *log = mill_path(dir, "broker.log");
+    const pid_t broker = MILL_START(log, "broker", mill_path(dir, "corpus"), "--bind",
+                                    "tcp://127.0.0.1:*", "--attempts", "2");
+    const char *address = address_in(log);
+    cr_assert_eq(MILL_RUN(output, "ingest", coco, "--broker", address), 0, "%s", output);
+    cr_assert_eq(file_remove(mill_path(dir, "images/000001.jpg")), 0);
+    const pid_t worker = MILL_START(mill_path(dir, "worker.log"), "worker", "--broker", address,
+                                    "--store", mill_path(dir, "store"), "--processes", "1");
+    until_status(address, "quarantined", 1);
+    cr_assert_eq(MILL_RUN(output, "quarantine", "--broker", address), 0, "%s", output);
+    cr_assert(strstr(output, "failed 2 times, at last with E_NO_FILE"), "%s", output);
+    cr_assert_eq(MILL_RUN(output, "stop", "--broker", address), 0, "%s", output);
+    cr_assert_eq(mill_wait(worker, 60), 0);
+    cr_assert_eq(mill_wait(broker, 60), 0);
+}
+
 Test(by_hand, a_port_that_others_can_reach_must_be_asked_for)
 {
     cr_assert_eq(MILL_RUN(output, "broker", mill_path(dir, "corpus"), "--bind", "tcp://0.0.0.0:*"),
