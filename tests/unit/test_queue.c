@@ -338,6 +338,21 @@ Test(queue, what_is_quarantined_can_be_listed_and_retried)
     finish(q);
 }
 
+Test(queue, a_stage_that_names_a_pair_twice_changes_nothing)
+{
+    struct queue *q = fresh();
+    put(q, 1, "a cat", "1");
+    const uint64_t token = lease(q);
+    const uint64_t shard = new_shard(q);
+    const struct pair_outcome once = {job.texts[0].pair, PAIR_STAGED, 0, view_str("")};
+    const struct pair_outcome twice[] = {once, once};
+    cr_assert_eq(queue_stage(q, &job.medium, token, shard, true, twice, 2), E_PEER);
+    cr_assert_eq(in_state(q, PAIR_LEASED), 1);
+    cr_assert_eq(queue_stage(q, &job.medium, token, shard, true, &once, 1), 0, "%s", err_text());
+    cr_assert_eq(in_state(q, PAIR_STAGED), 1);
+    finish(q);
+}
+
 Test(queue, a_text_that_was_refused_is_not_retried_beside_a_good_one)
 {
     struct queue *q = fresh();

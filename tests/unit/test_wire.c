@@ -125,6 +125,22 @@ Test(wire, a_list_that_announces_more_than_it_has_is_refused_without_allocating_
     }
 }
 
+/* Each of its values is there, but unpacked they would take 24 times their bytes. */
+Test(wire, a_list_of_millions_of_values_is_refused_before_it_is_unpacked)
+{
+    enum { VALUES = 4 << 20 };
+    struct wire_list list = {0};
+    unsigned char *nils = malloc(5 + VALUES);
+    cr_assert_not_null(nils);
+    nils[0] = 0xdd;
+    memcpy(nils + 1, "\0\x40\0\0", 4); /* big-endian */
+    memset(nils + 5, 0xc0, VALUES);
+    cr_assert_eq(wire_list_parse(view_of(nils, 5 + VALUES), SIZE_MAX, &list), E_PEER);
+    cr_assert_null(list.unpacked.zone);
+    wire_list_release(&list);
+    free(nils);
+}
+
 Test(wire, a_message_of_too_many_frames_is_dropped_whole)
 {
     struct pipe p = pipe_new();
