@@ -29,20 +29,6 @@ struct broker_options broker_default_options(void)
     };
 }
 
-int get_id(const struct wire_map *m, const char *key, struct id *out)
-{
-    struct view v;
-    const int rc = wire_get_bin(m, key, &v);
-    if (rc) {
-        return rc;
-    }
-    if (v.n != ID_BYTES) {
-        return err_set(E_PEER, "\"%s\" has %zu bytes; an id has %d", key, v.n, ID_BYTES);
-    }
-    memcpy(out->b, v.p, ID_BYTES);
-    return 0;
-}
-
 int broker_answer(struct broker *b, const struct wire_in *in, const char *verb, struct letter **out)
 {
     *out = outbox_begin(&b->outbox, &in->peer, verb);

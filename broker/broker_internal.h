@@ -56,9 +56,10 @@ int broker_answer(struct broker *b, const struct wire_in *in, const char *verb,
 /* Hands ready jobs to whoever has credit. */
 int broker_hand_out(struct broker *b) MUST_CHECK;
 
-/* Asks workers to seal when it is time. */
 /* Asks a worker to finish what it holds, seal and go. */
 int broker_say_quiet(struct broker *b, const struct session *s) MUST_CHECK;
+
+/* Asks workers to seal when it is time. */
 int broker_ask_to_seal(struct broker *b) MUST_CHECK;
 
 int broker_refresh_catalog(struct broker *b) MUST_CHECK;
@@ -69,7 +70,5 @@ int broker_drop_session(struct broker *b, uint64_t number) MUST_CHECK;
 /* Where the catalog says that a shard of this store lies. */
 void broker_shard_file(const struct broker *b, struct view store, uint32_t number,
                        char out[SHARD_PATH_MAX]);
-
-int get_id(const struct wire_map *m, const char *key, struct id *out) MUST_CHECK;
 
 #endif

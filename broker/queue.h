@@ -212,9 +212,10 @@ struct queue_counts {
     uint64_t shards_sealed;
 };
 
-/* The number the next shard will have. */
 /* Drawn when the queue file was made: shards are numbered by one queue alone. */
 struct id queue_identity(const struct queue *q);
+
+/* The number the next shard will have. */
 uint64_t queue_next_shard(const struct queue *q);
 
 struct queue_counts queue_counts(const struct queue *q);

@@ -13,7 +13,7 @@ static int parse_item(const struct wire_map *m, struct queue_item *item)
     *item = (struct queue_item){0};
     int rc = wire_get_bin(m, "source", &item->source);
     rc = rc ? rc : wire_get_bin(m, "key", &item->key);
-    rc = rc ? rc : get_id(m, "medium", &item->medium);
+    rc = rc ? rc : wire_get_id(m, "medium", &item->medium);
     rc = rc ? rc : wire_get_bin(m, "locator", &item->locator);
     rc = rc ? rc : wire_get_bin(m, "text", &item->text);
     rc = rc ? rc : wire_get_bin(m, "item", &item->blob);
@@ -186,7 +186,7 @@ static int serve_list(struct broker *b, struct session *s, const struct wire_in 
     struct view payload;
     struct id after;
     const bool goes_on = wire_has(&in->header, "after");
-    int rc = goes_on ? get_id(&in->header, "after", &after) : 0;
+    int rc = goes_on ? wire_get_id(&in->header, "after", &after) : 0;
     if (rc) {
         return rc;
     }

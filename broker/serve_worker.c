@@ -38,7 +38,7 @@ static int take_over(struct broker *b, const struct session *s, const struct wir
         const struct wire_map m = wire_list_at(&list, i);
         struct id medium;
         uint64_t token;
-        rc = get_id(&m, "medium", &medium);
+        rc = wire_get_id(&m, "medium", &medium);
         rc = rc ? rc : wire_get_u64(&m, "token", &token);
         if (rc == 0) {
             const int stale = queue_beat(b->queue, &medium, token, s->number);
@@ -133,7 +133,7 @@ static int serve_get(struct broker *b, struct session *s, const struct wire_in *
 
 static int job_of(const struct wire_map *m, struct id *medium, uint64_t *token)
 {
-    const int rc = get_id(m, "medium", medium);
+    const int rc = wire_get_id(m, "medium", medium);
     return rc ? rc : wire_get_u64(m, "token", token);
 }
 
@@ -168,7 +168,7 @@ static int parse_outcome(const struct wire_map *m, struct pair_outcome *o)
 {
     struct view reason;
     *o = (struct pair_outcome){.state = PAIR_STAGED};
-    int rc = get_id(m, "pair", &o->pair);
+    int rc = wire_get_id(m, "pair", &o->pair);
     if (rc || !wire_has(m, "reason")) {
         return rc;
     }
@@ -285,8 +285,8 @@ static int parse_sealed(const struct wire_map *m, struct shard_manifest *out)
     rc = rc ? rc : wire_get_u64(m, "media", &out->media);
     rc = rc ? rc : wire_get_u64(m, "bytes", &out->bytes);
     rc = rc ? rc : wire_get_i64(m, "created", &out->created);
-    rc = rc ? rc : get_id(m, "file_digest", &out->file_digest);
-    rc = rc ? rc : get_id(m, "content_digest", &out->content_digest);
+    rc = rc ? rc : wire_get_id(m, "file_digest", &out->file_digest);
+    rc = rc ? rc : wire_get_id(m, "content_digest", &out->content_digest);
     if (rc == 0 && number > UINT32_MAX) {
         rc = err_set(E_PEER, "there is no shard %llu", (unsigned long long)number);
     }

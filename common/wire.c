@@ -472,6 +472,20 @@ int wire_get_bin(const struct wire_map *m, const char *key, struct view *bytes)
     return 0;
 }
 
+int wire_get_id(const struct wire_map *m, const char *key, struct id *id)
+{
+    struct view v;
+    const int rc = wire_get_bin(m, key, &v);
+    if (rc) {
+        return rc;
+    }
+    if (v.n != ID_BYTES) {
+        return err_set(E_PEER, "\"%s\" has %zu bytes; an id has %d", key, v.n, ID_BYTES);
+    }
+    memcpy(id->b, v.p, ID_BYTES);
+    return 0;
+}
+
 /* ------------------------------------------------------------------ lists of maps */
 
 int wire_list_parse(struct view payload, size_t limit, struct wire_list *list)

@@ -19,6 +19,7 @@
 #include <zmq.h>
 
 #include "common/buf.h"
+#include "common/id.h"
 
 enum {
     WIRE_VERB_MAX = 15,            /* bytes of a verb */
@@ -99,6 +100,7 @@ int wire_get_f64(const struct wire_map *m, const char *key, double *v) MUST_CHEC
 int wire_get_bool(const struct wire_map *m, const char *key, bool *v) MUST_CHECK;
 int wire_get_str(const struct wire_map *m, const char *key, struct view *utf8) MUST_CHECK;
 int wire_get_bin(const struct wire_map *m, const char *key, struct view *bytes) MUST_CHECK;
+int wire_get_id(const struct wire_map *m, const char *key, struct id *id) MUST_CHECK;
 bool wire_has(const struct wire_map *m, const char *key);
 
 /* A payload that is a MessagePack array of maps: at most `limit` of them.  Release with

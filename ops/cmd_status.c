@@ -216,19 +216,14 @@ struct listing {
 
 static int print_listed(const struct wire_map *m, struct listing *l)
 {
-    struct view pair;
     struct view reason;
     struct view detail;
     struct view blob;
-    int rc = wire_get_bin(m, "pair", &pair);
+    int rc = wire_get_id(m, "pair", &l->last);
     rc = rc ? rc : wire_get_str(m, "reason", &reason);
     rc = rc ? rc : wire_get_str(m, "detail", &detail);
     rc = rc ? rc : wire_get_bin(m, "item", &blob);
-    if (rc == 0 && pair.n != ID_BYTES) {
-        rc = err_set(E_PEER, "the broker listed a pair whose id has %zu bytes", pair.n);
-    }
     if (rc == 0) {
-        memcpy(l->last.b, pair.p, ID_BYTES);
         l->n++;
         print_row(&l->last, reason, detail, blob, l->json);
     }

@@ -2,33 +2,24 @@
 
 static int parse_text(const struct wire_map *m, struct grind_text *text, msgpack_unpacked *unpacked)
 {
-    struct view pair;
     struct view item;
-    int rc = wire_get_bin(m, "pair", &pair);
+    int rc = wire_get_id(m, "pair", &text->pair);
     rc = rc ? rc : wire_get_bin(m, "item", &item);
-    if (rc == 0 && pair.n != ID_BYTES) {
-        rc = err_set(E_PEER, "a pair's id has %zu bytes", pair.n);
-    }
-    if (rc) {
-        return rc;
-    }
-    memcpy(text->pair.b, pair.p, ID_BYTES);
-    return pair_item_unpack(item, unpacked, &text->item);
+    return rc ? rc : pair_item_unpack(item, unpacked, &text->item);
 }
 
 static int parse_header(struct held_job *job, const struct wire_map *m)
 {
-    struct view medium;
     struct view locator;
-    int rc = wire_get_bin(m, "medium", &medium);
+    int rc = wire_get_id(m, "medium", &job->medium);
     rc = rc ? rc : wire_get_u64(m, "token", &job->token);
     rc = rc ? rc : wire_get_bool(m, "visual", &job->need_visual);
     rc = rc ? rc : wire_get_str(m, "locator", &locator);
-    if (rc == 0 && (medium.n != ID_BYTES || locator.n > QUEUE_LOCATOR_MAX)) {
-        rc = err_set(E_PEER, "a job's medium or locator has a wrong length");
+    if (rc == 0 && locator.n > QUEUE_LOCATOR_MAX) {
+        rc = err_set(E_PEER, "a job's locator has %zu bytes; at most %d are allowed", locator.n,
+                     QUEUE_LOCATOR_MAX);
     }
     if (rc == 0) {
-        memcpy(job->medium.b, medium.p, ID_BYTES);
         memcpy(job->locator, locator.p, locator.n);
         job->locator[locator.n] = '\0';
     }

@@ -108,15 +108,12 @@ static int on_welcome(struct link *l, const struct wire_in *in, enum link_event 
 {
     uint64_t session;
     uint64_t beat_ms;
-    struct view queue;
+    struct id queue;
     int rc = wire_get_u64(&in->header, "session", &session);
     rc = rc ? rc : wire_get_u64(&in->header, "beat_ms", &beat_ms);
-    rc = rc ? rc : wire_get_bin(&in->header, "queue", &queue);
-    if (rc == 0 && queue.n != ID_BYTES) {
-        rc = err_set(E_PEER, "a queue's identity has %zu bytes; an id has %d", queue.n, ID_BYTES);
-    }
+    rc = rc ? rc : wire_get_id(&in->header, "queue", &queue);
     if (rc == 0 && !l->welcome) {
-        memcpy(l->queue.b, queue.p, ID_BYTES);
+        l->queue = queue;
         l->welcome = true;
         l->beat_ms = (int64_t)beat_ms;
         l->next_beat_ms = clock_now_ms() + l->beat_ms;

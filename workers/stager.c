@@ -291,6 +291,15 @@ static struct unacked *find_job(struct stager *s, uint64_t token)
     return NULL;
 }
 
+/* It was answered for good. */
+static void forget_job(struct stager *s, uint64_t token)
+{
+    struct unacked *u = find_job(s, token);
+    if (u) {
+        drop_unacked(s, (size_t)(u - s->unacked));
+    }
+}
+
 static int take_out(struct stager *s, const struct unacked *u)
 {
     if (!s->shard || open_shard_number(s->shard) != u->shard) {
@@ -358,10 +367,7 @@ static int on_error(struct stager *s, const struct wire_in *in, bool *taken)
     }
     *taken = true;
     if (view_equal(about, view_str("FAIL")) && wire_get_u64(&in->header, "token", &token) == 0) {
-        struct unacked *u = find_job(s, token);
-        if (u) {
-            drop_unacked(s, (size_t)(u - s->unacked));
-        }
+        forget_job(s, token);
     }
     if (view_equal(about, view_str("SEALED"))) {
         return on_seal_refused(s, code, text);
@@ -382,9 +388,8 @@ static int on_staged(struct stager *s, const struct wire_in *in)
 {
     uint64_t token;
     const int rc = wire_get_u64(&in->header, "token", &token);
-    struct unacked *u = rc ? NULL : find_job(s, token);
-    if (u) {
-        drop_unacked(s, (size_t)(u - s->unacked));
+    if (rc == 0) {
+        forget_job(s, token);
     }
     return rc;
 }
