@@ -13,11 +13,11 @@ static int read_all(int fd, const char *path, struct buf *out)
 {
     for (;;) {
         const size_t left = out->limit - out->n;
-        const size_t room = left < 1 << 16 ? left : 1 << 16;
-        const int rc = buf_reserve(out, room);
+        const int rc = out->room > out->n ? 0 : buf_reserve(out, left < 1 << 16 ? left : 1 << 16);
         if (rc) {
             return rc;
         }
+        const size_t room = left < out->room - out->n ? left : out->room - out->n;
         char spill;
         const ssize_t n = room ? read(fd, out->p + out->n, room) : read(fd, &spill, 1);
         if (n < 0 && errno == EINTR) {
@@ -170,17 +170,22 @@ int file_sync(const char *path)
     return rc;
 }
 
+char *file_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) {
+        return strdup(".");
+    }
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
 int file_sync_parent(const char *path)
 {
-    char *dir = strdup(path);
+    char *dir = file_folder(path);
     if (!dir) {
         return err_set(E_NOMEM, "no memory for a path");
     }
-    char *slash = strrchr(dir, '/');
-    if (slash) {
-        slash[slash == dir] = '\0';
-    }
-    const int rc = file_sync(slash ? dir : ".");
+    const int rc = file_sync(dir);
     free(dir);
     return rc;
 }

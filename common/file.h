@@ -49,6 +49,9 @@ int file_size(const char *path, uint64_t *bytes) MUST_CHECK;
  * file_map(). */
 int file_digest(const char *path, struct id *digest) MUST_CHECK;
 
+/* The directory that holds `path`, malloc'ed; NULL out of memory. */
+char *file_folder(const char *path) MUST_CHECK;
+
 /* Makes a directory and its missing parents, mode 0755; fine when it exists. */
 int file_make_dirs(const char *path) MUST_CHECK;
 

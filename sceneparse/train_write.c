@@ -47,16 +47,11 @@ static int lay_out(struct buf *b, const struct part parts[SECTIONS])
 
 int model_folder_check(const char *path)
 {
-    char *dir = strdup(path);
+    char *dir = file_folder(path);
     if (!dir) {
         return err_set(E_NOMEM, "no memory for a path");
     }
-    char *slash = strrchr(dir, '/');
-    if (slash) {
-        slash[slash == dir] = 0;
-    }
-    const int rc =
-        access(slash ? dir : ".", W_OK | X_OK) ? err_errno("cannot write the model %s", path) : 0;
+    const int rc = access(dir, W_OK | X_OK) ? err_errno("cannot write the model %s", path) : 0;
     free(dir);
     return rc;
 }

@@ -7,15 +7,6 @@
 #include "common/file.h"
 #include "workers/source_internal.h"
 
-char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash) {
-        return strdup(".");
-    }
-    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
 char *path_below(const char *dir, const char *name)
 {
     return *name == '/' ? strdup(name) : file_join(dir, name);

@@ -146,7 +146,7 @@ static int find_images(struct coco *c, const char *given)
         c->images_dir = strdup(given);
         return c->images_dir ? 0 : err_set(E_NOMEM, "no memory for a path");
     }
-    char *dir = folder_of(c->file);
+    char *dir = file_folder(c->file);
     for (size_t i = 0; i < c->image_count && i < 100; i++) {
         for (size_t k = 0; k < sizeof likely / sizeof *likely; k++) {
             char *folder = file_join(dir, likely[k]);

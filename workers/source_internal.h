@@ -25,9 +25,6 @@ int coco_root_open(const char *path, const struct source_options *options,
 int folder_open(const char *path, struct source *out) MUST_CHECK;
 int lines_open(const char *path, bool tsv, struct source *out) MUST_CHECK;
 
-/* The folder that holds `path`, malloc'ed; NULL out of memory. */
-char *folder_of(const char *path);
-
 /* `name` itself when absolute, else below `dir`; malloc'ed. */
 char *path_below(const char *dir, const char *name);
 

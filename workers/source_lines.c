@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/file.h"
 #include "workers/source_internal.h"
 
 struct lines {
@@ -176,7 +177,7 @@ int lines_open(const char *path, bool tsv, struct source *out)
     out->state = l;
     l->tsv = tsv;
     l->path = strdup(path);
-    l->dir = folder_of(path);
+    l->dir = file_folder(path);
     if (!l->path || !l->dir) {
         return err_set(E_NOMEM, "no memory for a path");
     }
