@@ -28,6 +28,16 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
+const char *tempdir_path(const char *dir, const char *name)
+{
+    static char paths[64][512];
+    static size_t used;
+    cr_assert_lt(used, sizeof paths / sizeof *paths);
+    char *path = paths[used++];
+    cr_assert_lt(snprintf(path, sizeof *paths, "%s/%s", dir, name), (int)sizeof *paths);
+    return path;
+}
+
 void tempdir_copy(const char *from, const char *to)
 {
     DIR *d = opendir(from);

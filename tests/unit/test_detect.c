@@ -163,9 +163,16 @@ Test(result_place, is_one_file_for_one_result)
     cr_assert_eq(result_place_check(&one_file, images, 3, 2), E_ARG);
 }
 
+static void expect_stem(const char *path, const char *want)
+{
+    char *stem = result_stem(path);
+    cr_assert_str_eq(stem, want);
+    free(stem);
+}
+
 Test(result_place, takes_the_last_extension_off)
 {
-    cr_assert_str_eq(result_stem("photos.d/cat.01.jpg"), "cat.01");
-    cr_assert_str_eq(result_stem("photos.d/cat"), "cat");
-    cr_assert_str_eq(result_stem(".hidden"), ".hidden");
+    expect_stem("photos.d/cat.01.jpg", "cat.01");
+    expect_stem("photos.d/cat", "cat");
+    expect_stem(".hidden", ".hidden");
 }

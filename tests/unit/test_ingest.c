@@ -147,7 +147,7 @@ static int ingest(const char *source, const char *images)
 
 static FILE *open_file(const char *name, const char **path)
 {
-    *path = file_join(dir, name);
+    *path = tempdir_path(dir, name);
     FILE *f = fopen(*path, "we");
     cr_assert_not_null(f, "cannot write %s", *path);
     return f;
@@ -188,7 +188,7 @@ Test(ingest, a_line_over_a_limit_or_a_pipe_costs_no_other_line)
     put_run(f, 'z', 140000);
     fputs("\na.jpg\tsix\n", f);
     fclose(f);
-    cr_assert_eq(mkfifo(file_join(dir, "pipe.jpg"), 0644), 0);
+    cr_assert_eq(mkfifo(tempdir_path(dir, "pipe.jpg"), 0644), 0);
     OK(ingest(path, NULL));
     stop_broker();
     cr_assert_eq(counts.items, 6);

@@ -28,7 +28,7 @@ TestSuite(source, .init = begin, .fini = end, .timeout = 60);
 /* dir/name with these bytes; the path is good until the test's end. */
 static const char *made(const char *name, const char *bytes)
 {
-    char *path = file_join(dir, name);
+    const char *path = tempdir_path(dir, name);
     FILE *f = fopen(path, "we");
     cr_assert_not_null(f, "cannot write %s", path);
     cr_assert_geq(fputs(bytes, f), 0);
@@ -161,12 +161,12 @@ Test(source, a_text_that_cannot_be_read_costs_its_image_only)
     made("2.jpg", "2");
     cr_assert_eq(truncate(made("2.txt", "x"), 17 << 20), 0);
     made("3.jpg", "3");
-    cr_assert_eq(mkfifo(file_join(dir, "3.txt"), 0644), 0);
+    cr_assert_eq(mkfifo(tempdir_path(dir, "3.txt"), 0644), 0);
     made("4.jpg", "4");
-    cr_assert_eq(symlink("nowhere", file_join(dir, "4.txt")), 0);
-    cr_assert_eq(symlink("nowhere", file_join(dir, "5.jpg")), 0);
+    cr_assert_eq(symlink("nowhere", tempdir_path(dir, "4.txt")), 0);
+    cr_assert_eq(symlink("nowhere", tempdir_path(dir, "5.jpg")), 0);
     made("5.txt", "five\n");
-    cr_assert_eq(mkdir(file_join(dir, "6"), 0755), 0);
+    cr_assert_eq(mkdir(tempdir_path(dir, "6"), 0755), 0);
     made("6/6.jpg", "6");
     made("6/6.txt", "six\n");
     struct source *s = opened(dir);
